@@ -11,6 +11,7 @@
 
 #include "mho/base.h"
 #include "mho/data.h"
+#include "mho/device.h"
 #include "mho/experiment.h"
 #include "mho/report.h"
 #include "mho/spice.h"

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "mho/device.h"
 #include "mho/store.h"
 
 /** A registered report: a table or an HTML page of a database (mho/model/report.h). */
@@ -48,7 +49,6 @@ typedef struct mho_heat {
 MHO_API mho_err mho_heat_draw(const mho_heat *h, const char *path, mho_errinfo *ei);
 
 /* Of device models, mho/model/device.h. */
-typedef struct mho_curve_point mho_curve_point;
 typedef struct mho_pulse_data mho_pulse_data;
 
 /** The response of a population to pulses, and measured points beside it. */

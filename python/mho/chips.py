@@ -10,7 +10,7 @@ from collections import namedtuple
 from .context import Context
 from .database import DEFAULT, Database
 from .declarations import CODE_VERSION
-from .errors import Error, Interrupted
+from .errors import Error
 from .experiment import assignments, registry
 from .library import callbacks, encoded, lib, structs, texts
 
@@ -33,7 +33,8 @@ def program(source, *, db=DEFAULT, chips=1, set=None, name=None, seed=None, conf
     source: a stored run (id, name, 'last'), or a folder of weights (mho.Network.export), whose network `config`, a
     file, or its own weights.json says; of a folder db=None stores nothing.
     set: keys on top; {'device.card': 'pcm'} begins a new device, {'update.scheme': 'write_verify'} writes by pulses.
-    seed: train.seeds.chip of the first chip, the next has one more. on_chip(chip): called after each.
+    seed: train.seeds.chip of the first chip, the next has one more. on_chip(chip): called after each. Ctrl-C keeps the
+    chips that are done.
     """
     is_folder = os.path.isdir(source)
     if not is_folder and db is None:
@@ -56,8 +57,5 @@ def program(source, *, db=DEFAULT, chips=1, set=None, name=None, seed=None, conf
 
     with contextlib.nullcontext() if database is None else database.writer() as store:
         options.store = None if store is None else store.address
-        try:
-            context.run(lib.mho_program, context, registry, options)
-        except Error as why:
-            raise Interrupted(why.sentence) if why.code == 'EINTERRUPTED' else why from None
+        context.run(lib.mho_program, context, registry, options)
     return done

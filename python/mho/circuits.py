@@ -3,17 +3,45 @@
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 import ctypes
+import os
+import sys
 from collections import namedtuple
 
 import numpy as np
 
-from .library import Handle, callbacks, encoded, lib, structs, taken
+from .context import Context
+from .declarations import CONSTANTS
+from .library import Handle, callbacks, encoded, lib, structs, taken, texts
 from .quantities import ohms
 
 #: A comparison with ngspice: the largest difference as such and relative, where it is, what is allowed, and whether it
 #: passed; core, spice: the values compared, arrays [n].
 Comparison = namedtuple('Comparison', 'what quantity unit place n max_abs max_rel rms tolerance passed core_s spice_s '
                         'core spice')
+
+#: A netlist that was run: n values were compared; of the worst its name, what was expected, +- margin, and printed.
+Checked = namedtuple('Checked', 'passed n worst expected margin printed')
+
+#: What the interpreter runs to be the process of a netlist.
+CHILD = 'import sys; sys.path.insert(0, {!r}); from mho.spice_child import main; main()'
+
+
+def netlist_check(netlist, trusted=False, timeout=300):
+    """Run a netlist and its .control block in ngspice, and compare what it prints with its comments
+    '* expect NAME = VALUE +- MARGIN UNIT': a Checked.
+
+    It runs in a process of its own, which is spawned, and only calculates and prints, in 2 GiB of memory; trusted: its
+    commands may start programs and write files. timeout: s."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    context, words = Context(threads=1), texts(['-c', CHILD.format(package)])
+    how = structs['mho_spice_isolation'](program=encoded(sys.executable), timeout_s=timeout, trusted=trusted,
+                                         ctx=ctypes.pointer(context.struct), words=ctypes.addressof(words),
+                                         n_words=len(words))
+    out, row, values = ctypes.c_void_p(), structs['mho_cosim_row'](), structs['mho_netlist_values']()
+    place = ctypes.create_string_buffer(CONSTANTS['MHO_PLACE_MAX'])
+    context.run(lib.mho_spice_isolated, how, encoded(netlist), ctypes.byref(out))
+    lib.mho_netlist_compare(encoded(netlist), encoded(taken(out.value)), row, ctypes.addressof(place), values)
+    return Checked(getattr(row, 'pass'), row.n, place.value.decode(), values.expected, values.margin, values.printed)
 
 
 class Circuits:

@@ -13,6 +13,7 @@ import signal
 import threading
 
 from .declarations import CONSTANTS
+from .errors import Interrupted
 from .library import Handle, callbacks, lib, structs
 
 logger = logging.getLogger('mho')
@@ -62,11 +63,6 @@ class Context:
     def _as_parameter_(self):
         return ctypes.byref(self.struct)
 
-    @property
-    def stopped(self):
-        """Whether Ctrl-C ended the last call."""
-        return bool(self.flag.value)
-
     def show(self, progress):
         """Tell progress(what, done, total) how far calls are from here on; None: nobody.
 
@@ -86,7 +82,8 @@ class Context:
         self.events.put((function, args, None))
 
     def run(self, function, *args):
-        """A long call, which Ctrl-C stops: what it returns, or its mho.Error."""
+        """A long call: what it returns, or its mho.Error. After Ctrl-C mho.Interrupted, also where the call could not be
+        stopped, and the exception of a callback that it called `here`."""
         done = []
 
         def work():
@@ -105,6 +102,9 @@ class Context:
         if self.failure is not None:
             raise self.failure
         result, why = done[0]
+        was_stopped = self.flag.value and (why is None or getattr(why, 'code', '') == 'EINTERRUPTED')
+        if was_stopped:
+            raise Interrupted(str(why or 'interrupted'))
         if why is not None:
             raise why
         return result

@@ -5,7 +5,7 @@ SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 
 from .arrays import address, ready, refuse
-from .library import lib, structs
+from .library import Handle, lib, structs
 
 
 class Data:
@@ -21,14 +21,12 @@ class Data:
     def __init__(self, train, test, validation=None, normalize=False):
         self.kept = []  # arrays that the library reads
         self.struct = structs['mho_dataset'](scale=1 / 255)
+        self.handle = Handle.of(self.struct, lib.mho_dataset_free, needs=[self.kept])
         for name, part in (('train', train), ('validation', validation), ('test', test)):
             if part is not None:
                 self.take(name, *part)
         if normalize:
             lib.mho_dataset_normalize_columns(self.struct)
-
-    def __del__(self):
-        lib.mho_dataset_free(self.struct)
 
     def take(self, name, x, y):
         x, y = np.asarray(x), np.asarray(y)

@@ -81,6 +81,11 @@ struct mho_train_result {
 struct mho_evaluation {
   double accuracy; double loss; double settle_steps; double rms; double time_s; int64_t unsettled; double seconds;
 };
+struct mho_evaluate_options {
+  const char *checkpoint; mho_part part; int n_times; const double *time; int draws; int n_set; const char *const *set;
+  begin_call *begin; void *user;
+};
+struct mho_evaluated { mho_evaluation last; double score; double deviation; double loss; };
 struct mho_connection_info {
   const char *name; const char *from; const char *to; const char *role; int rows; int cols; int banks; bool trained;
   bool bias; double w_max;
@@ -113,6 +118,22 @@ struct mho_wire_stats {
   mho_wire_method method; int iterations; double residual; double error; double power_in; double power_lost;
 };
 
+struct mho_curve_options {
+  int cells; int set; int reset; int cycles; uint64_t seed; bool from_start; const mho_context *ctx;
+};
+struct mho_curve_point {
+  int cycle; int direction; int pulse; double mean; double deviation; double q05; double q25; double q50; double q75;
+  double q95;
+};
+struct mho_fit_table {
+  const char *model; bool iv; const char *unit; double read_voltage; const char *g; const char *up; const char *down;
+  const char *fixed; int n_set; const char *const *set;
+};
+
+struct mho_spice_isolation {
+  const char *program; double timeout_s; bool trusted; const mho_context *ctx; const char *const *words; int n_words;
+};
+struct mho_netlist_values { double expected; double margin; double printed; };
 struct mho_trained_netlist {
   const char *of; int image; const mho_connection *connection; bool transposed; const double *r_word;
   const double *r_bit; const int *tile; bool norton; bool transient; int pulses; uint64_t seed;
@@ -181,6 +202,8 @@ mho_err mho_train_resume(const mho_context *, const mho_registry *, const char *
                          mho_train_result *, mho_errinfo *);
 mho_err mho_train_stored_experiment(mho_store *, const mho_registry *, const char *, int, const char *const *,
                                     mho_experiment **, mho_errinfo *);
+mho_err mho_evaluate(const mho_context *, const mho_registry *, mho_store *, const char *,
+                     const mho_evaluate_options *, mho_evaluated *, int *, mho_errinfo *);
 mho_err mho_program(const mho_context *, const mho_registry *, const mho_program_options *, mho_errinfo *);
 
 mho_err mho_trainer_new(const mho_context *, const mho_experiment *, mho_trainer **, mho_errinfo *);
@@ -221,6 +244,20 @@ mho_err mho_trainer_cosim_crossbar(mho_trainer *, mho_spice *, const mho_connect
                                    mho_errinfo *);
 mho_err mho_trainer_cosim_network(mho_trainer *, mho_spice *, int, bool, bool, cosim_call *, void *, mho_errinfo *);
 mho_err mho_trainer_cosim_device(mho_trainer *, mho_spice *, cosim_call *, void *, mho_errinfo *);
+
+mho_err mho_spice_isolated(const mho_spice_isolation *, const char *, char **, mho_errinfo *);
+int mho_spice_child(int, const char *);
+mho_err mho_netlist_compare(const char *, const char *, mho_cosim_row *, char *, mho_netlist_values *, mho_errinfo *);
+
+mho_err mho_experiment_of_device(const mho_registry *, const char *, int, const char *const *, mho_experiment **,
+                                 mho_errinfo *);
+mho_err mho_experiment_curve(const mho_experiment *, const mho_curve_options *, mho_curve_point **, int *,
+                             mho_errinfo *);
+mho_err mho_fit_file(const mho_context *, const mho_registry *, const char *, const mho_fit_table *, mho_fitted **,
+                     mho_errinfo *);
+void mho_fitted_free(mho_fitted *);
+char *mho_fitted_json(const mho_fitted *, int);
+char *mho_fitted_card(const mho_fitted *, const char *);
 
 mho_err mho_store_open(const char *, mho_store_mode, mho_store **, mho_errinfo *);
 void mho_store_close(mho_store *);

@@ -8,12 +8,14 @@ class Error(Exception):
     """A call that failed. `str(error)` is the sentence of the library, with the place and the cure.
 
     code: 'ECONFIG', 'EDATA', ...; file, line: the place in a file, '' and 0 where there is none;
-    row, col: of a cell of a matrix, counted from 0, -1 where there is none.
+    row, col: of a cell of a matrix, counted from 0, -1 where there is none; run: the stored run of a training that
+    failed.
     """
 
     def __init__(self, code, sentence, file='', line=0, row=-1, col=-1):
         super().__init__(code, sentence, file, line, row, col)
         self.code, self.sentence, self.file, self.line, self.row, self.col = code, sentence, file, line, row, col
+        self.run = None
 
     def __str__(self):
         place = self.file

@@ -154,6 +154,11 @@ def texts(words):
     return (ctypes.c_char_p * len(words))(*map(encoded, words))
 
 
+def text_at(address):
+    """The text at an address, which stays the library's; None where there is none."""
+    return ctypes.string_at(address).decode('utf-8', 'replace') if address else None
+
+
 def taken(address, free=lib.mho_free):
     """The text that the library has allocated at an address, which is freed."""
     if not address:
@@ -163,25 +168,60 @@ def taken(address, free=lib.mho_free):
     return text
 
 
-class Handle:
-    """An object of the library, freed with this one."""
+class Memory:
+    """An object of the library, which is freed when its own handle and all that need it are gone, whatever the order in
+    which Python's collector takes them."""
 
-    def __init__(self, make, free, *args):
-        self.address, self.free = None, free
+    def __init__(self, address, free, needs):
+        self.address, self.free, self.users = address, free, 1
+        self.needs = [n.memory if isinstance(n, Handle) else n for n in needs]
+        for memory in self.handles():
+            memory.users += 1
+
+    def handles(self):
+        return [n for n in self.needs if isinstance(n, Memory)]
+
+    def release(self):
+        self.users -= 1
+        if self.users == 0:
+            self.free(self.address)
+            for memory in self.handles():
+                memory.release()
+            self.needs = []
+
+
+class Handle:
+    """An object of the library, made by make(*args, where to put it), freed with this one.
+
+    needs: what must live as long, other handles among it."""
+
+    def __init__(self, make, free, *args, needs=()):
+        self.memory = None
         out = ctypes.c_void_p()
         make(*args, ctypes.byref(out))
-        self.address = out.value
+        self.memory = Memory(out.value, free, needs)
+
+    @classmethod
+    def of(cls, address, free, needs=()):
+        """A handle of what there is already."""
+        handle = cls.__new__(cls)
+        handle.memory = Memory(address, free, needs)
+        return handle
+
+    @property
+    def address(self):
+        if self.memory is None:
+            raise Error('EINVAL', 'this object of mho has been closed')
+        return self.memory.address
 
     @property
     def _as_parameter_(self):
-        if self.address is None:
-            raise Error('EINVAL', 'this object of mho has been closed')
         return self.address
 
     def close(self):
-        if self.address is not None:
-            self.free(self.address)
-        self.address = None
+        if self.memory is not None:
+            self.memory.release()
+        self.memory = None
 
     def __del__(self):
         if not sys.is_finalizing():

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 import ctypes
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from .arrays import REAL, address, ready, refuse, room
 from .circuits import Circuits
 from .context import Context
 from .declarations import CONSTANTS
-from .errors import Error, Interrupted
+from .errors import Error
 from .experiment import Experiment
 from .library import Handle, callbacks, encoded, lib, structs
 from .progress import bar
@@ -22,8 +23,9 @@ PARTS = ('train', 'validation', 'test')
 #: An epoch of training; docs/schema.md says what the columns of table epoch are.
 Epoch = namedtuple('Epoch', [name for name, _ in structs['mho_epoch_row']._fields_])
 #: What an evaluation found: means over its samples. accuracy 0..1, NaN where targets are values; rms of values, in their
-#: own unit, else NaN; time_s mean settling time in continuous time, else NaN.
-Evaluation = namedtuple('Evaluation', [name for name, _ in structs['mho_evaluation']._fields_])
+#: own unit, else NaN; time_s mean settling time in continuous time, else NaN; deviation of several draws, else NaN.
+Evaluation = namedtuple('Evaluation', [*(name for name, _ in structs['mho_evaluation']._fields_), 'deviation'],
+                        defaults=[math.nan])
 #: A connection: its layers, its role, [rows x cols] of its matrix (with the bias as the last row), its banks of devices
 #: and their gains in a weight, w = w_max sum gain g with g normalized to the device's range.
 Connection = namedtuple('Connection', 'name source target role rows cols banks gains trained bias w_max')
@@ -31,6 +33,12 @@ Connection = namedtuple('Connection', 'name source target role rows cols banks g
 
 def fields(kind, struct):
     return kind(*(getattr(struct, name) for name, _ in struct._fields_))
+
+
+def part_number(name):
+    if name not in PARTS:
+        refuse('part', f"'{name}' is not train, validation or test")
+    return CONSTANTS[f'MHO_PART_{name.upper()}']
 
 
 class Network(Circuits):
@@ -46,12 +54,13 @@ class Network(Circuits):
 
     def __init__(self, config=None, data=None, threads=None, set=None, seed=None, strict=False, db=None,
                  bring=True):
-        self.handle = None
         self.experiment = config if isinstance(config, Experiment) else Experiment(config, set, seed, strict)
         self.context, self.data, self.db = Context(threads), data, db
         self.epochs, self.after = [], 0.0
         dataset = ctypes.byref(data.struct) if data is not None else None
-        self.handle = Handle(lib.mho_trainer_new_on, lib.mho_trainer_free, self.context, self.experiment, dataset)
+        needs = [self.experiment.handle, self.context.pool, self.context, data, data and data.handle]
+        self.handle = Handle(lib.mho_trainer_new_on, lib.mho_trainer_free, self.context, self.experiment, dataset,
+                             needs=[n for n in needs if n is not None])
         self.dataset = lib.mho_trainer_dataset(self)
         if bring:  # a state that is loaded next has the weights of train.from already
             self.take_start()
@@ -160,9 +169,7 @@ class Network(Circuits):
     # ------------------------------------------------------------ samples
 
     def part(self, name):
-        if name not in PARTS:
-            refuse('part', f"'{name}' is not train, validation or test")
-        return lib.mho_dataset_part(self.dataset, CONSTANTS[f'MHO_PART_{name.upper()}'])
+        return lib.mho_dataset_part(self.dataset, part_number(name))
 
     def inputs(self, part='test', first=0, n=None):
         """Samples of the dataset as the network gets them: x [n x features], and labels [n] (uint8) or values
@@ -238,10 +245,7 @@ class Network(Circuits):
             return on_epoch(epoch) if on_epoch else False
 
         with bar(self.context, total, progress, done=len(self.epochs)) as shown:
-            try:
-                self.context.run(lib.mho_trainer_train, self, callbacks['done_call'](done), None)
-            except Error as why:
-                raise Interrupted(why.sentence) if why.code == 'EINTERRUPTED' else why from None
+            self.context.run(lib.mho_trainer_train, self, callbacks['done_call'](done), None)
         return new
 
     def eval(self, part='test', after=None):

@@ -20,7 +20,7 @@ def wanted(progress):
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def new_tqdm(total):
+def new_tqdm(total, unit='epoch'):
     try:
         if in_notebook():
             from tqdm.notebook import tqdm
@@ -28,7 +28,7 @@ def new_tqdm(total):
             from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(total=total, unit='epoch', bar_format='{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]')
+    return tqdm(total=total, unit=unit, bar_format='{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]')
 
 
 class NoBar:
@@ -39,6 +39,9 @@ class NoBar:
         pass
 
     def epoch(self, epoch):
+        pass
+
+    def ended(self, event):
         pass
 
 
@@ -81,3 +84,23 @@ def bar(context, total, progress, done=0):
     """A bar of so many epochs, of which some are done; nothing where none is wanted or there is no tqdm."""
     tqdm = new_tqdm(total) if wanted(progress) else None
     return NoBar() if tqdm is None else Bar(context, tqdm, done)
+
+
+class CountBar(NoBar):
+    """A bar over the runs of a study."""
+
+    def __init__(self, tqdm):
+        self.tqdm = tqdm
+
+    def __exit__(self, *_):
+        self.tqdm.close()
+
+    def ended(self, event):
+        self.tqdm.total = event['total']
+        self.tqdm.update(event['ended'] - self.tqdm.n)
+
+
+def count_bar(progress):
+    """A bar of runs; nothing where none is wanted or there is no tqdm."""
+    tqdm = new_tqdm(None, 'run') if wanted(progress) else None
+    return NoBar() if tqdm is None else CountBar(tqdm)

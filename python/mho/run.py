@@ -7,7 +7,8 @@ import math
 from .errors import Error
 from .experiment import Experiment, assignments, registry
 from .library import Handle, lib, structs, texts
-from .network import Epoch, Network
+from .network import Epoch, Evaluation, Network, fields, part_number
+from .quantities import seconds
 from .chips import program
 
 STATED = ('final_test_acc', 'best_test_acc', 'train_acc', 'val_acc', 'final_test_loss', 'best_test_loss', 'val_loss',
@@ -54,14 +55,14 @@ class Run:
         """The stored network under other conditions: keys on top, as far as its state is the same under them
         ({'array.read_noise': 0.02}); checkpoint 'last' or 'best'."""
         self.must_be_stored()
-        words = assignments(set)
-        handle = Handle(lib.mho_train_stored_experiment, lib.mho_experiment_free, self.database, registry,
-                        self.id.encode(), len(words), texts(words))
-        network = Network(Experiment.of_handle(handle), threads=self.threads, db=self.database, bring=False)
-
+        words, id = assignments(set), self.id.encode()
         row = structs['mho_checkpoint_row']()
-        lib.mho_store_checkpoint_get(self.database, self.id.encode(), checkpoint.encode(), row)
+        with self.database.reader() as store:
+            handle = Handle(lib.mho_train_stored_experiment, lib.mho_experiment_free, store, registry, id, len(words),
+                            texts(words))
+            lib.mho_store_checkpoint_get(store, id, checkpoint.encode(), row)
         try:
+            network = Network(Experiment.of_handle(handle), threads=self.threads, bring=False)
             lib.mho_trainer_load(network, row.blob)
         finally:
             lib.mho_blob_free(row.blob)
@@ -78,6 +79,21 @@ class Run:
 
     # ------------------------------------------------------------ what is done with it
 
+    def eval(self, part='test', after=0, draws=1, set=None, checkpoint='last'):
+        """Evaluate the stored network, as it was or under other conditions: an mho.Evaluation, of several times a list.
+
+        part: 'test', 'train', 'validation'. after: time since programming, '1d' or seconds, or a list of them.
+        draws: of the noise of reads; accuracy (or rms) and loss are means over them, deviation is the standard
+        deviation of the accuracy (or rms). set: keys on top, {'array.read_noise': 0.02}. checkpoint: 'last', 'best'.
+        A run that is not stored is evaluated as its network is: without draws, set and checkpoint."""
+        if not self.id:
+            if draws != 1 or set or checkpoint != 'last':
+                raise Error('EINVAL', 'draws, set and checkpoint are of stored runs: train it with db=FILE')
+            return each_time(lambda time: self.network.eval(part, time or None), after)
+        times = after if isinstance(after, (list, tuple)) else [after]
+        found = evaluate(self, part, [seconds(t) for t in times], draws, assignments(set), checkpoint)
+        return found if isinstance(after, (list, tuple)) else found[0]
+
     def program(self, chips=1, set=None, name=None, seed=None, on_chip=None):
         """Write its weights onto new chips, each evaluated and stored: see mho.program."""
         self.must_be_stored()
@@ -91,6 +107,31 @@ class Run:
 
     def _repr_html_(self):
         return self.report()._repr_html_() if self.id else None
+
+
+def each_time(function, after):
+    return [function(t) for t in after] if isinstance(after, (list, tuple)) else function(after)
+
+
+def evaluate(run, part, times, draws, words, checkpoint):
+    """A stored run at several times, s: a list of Evaluations."""
+    context, words, epoch = Context(run.threads), texts(words), ctypes.c_int()
+    time = (ctypes.c_double * len(times))(*times)
+    out = (structs['mho_evaluated'] * len(times))()
+    options = structs['mho_evaluate_options'](
+        checkpoint=checkpoint.encode(), part=part_number(part), n_times=len(times), time=ctypes.addressof(time),
+        draws=draws, n_set=len(words), set=ctypes.addressof(words))
+    with run.database.reader() as store:
+        context.run(lib.mho_evaluate, context, registry, store, run.id.encode(), options, out, ctypes.byref(epoch))
+    return [mean_of(e) for e in out]
+
+
+def mean_of(evaluated):
+    """The last draw with the means over all of them."""
+    last, word = fields(Evaluation, evaluated.last), 'accuracy'
+    if not math.isnan(last.rms):
+        word = 'rms'
+    return last._replace(loss=evaluated.loss, deviation=evaluated.deviation, **{word: evaluated.score})
 
 
 def stored_run(database, id, threads=None):

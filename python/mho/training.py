@@ -86,8 +86,12 @@ class Logged:
                 stop=callbacks['stop_call'](self.stop))
             try:
                 self.context.run(call, self.context, options, self.result)
+            except Interrupted as why:
+                raise self.cut(why) from None
             except Error as why:
-                self.end(why)
+                why.run = self.stored()
+                if not self.ends:
+                    raise
         return self.stored()
 
     def epoch(self, _user, _run, row):
@@ -109,16 +113,11 @@ class Logged:
         run = self.result.run.decode()
         return stored_run(self.database, run, self.threads) if run else None
 
-    def end(self, why):
-        """What an error of a training means: Ctrl-C, on_epoch's wish, or that it failed."""
-        if why.code == 'EINTERRUPTED' and self.ends:
-            return
+    def cut(self, why):
+        """What Ctrl-C left."""
         run = self.stored()
-        if why.code != 'EINTERRUPTED':
-            why.run = run
-            raise why from None
-        cure = f"; it is stored, go on with mho.resume('{run.id}')" if run else ''
-        raise Interrupted(f'{why.sentence}{cure}', run) from None
+        cure = f"; it is stored, go on with mho.resume('{run.id}')" if run and run.status == 'interrupted' else ''
+        return Interrupted(f'{why}{cure}', run)
 
 
 def train_in_memory(experiment, data, threads, on_epoch, progress):
@@ -126,7 +125,7 @@ def train_in_memory(experiment, data, threads, on_epoch, progress):
     try:
         network.train(on_epoch, progress)
     except Interrupted as why:
-        raise Interrupted(why.sentence, run_in_memory(network)) from None
+        raise Interrupted(str(why), run_in_memory(network)) from None
     return run_in_memory(network)
 
 

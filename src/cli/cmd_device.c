@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "experiment/table_fit.h"
 #include "mho/model/check.h"
 #include "mho/report.h"
 
@@ -216,18 +217,9 @@ static bool is_card(const char *name) {
   return !mho_card_find(name, NULL, file, sizeof file, NULL);
 }
 
-/* What a name means, by its 'model:' or 'card:', which it loses, or else by what there is: a card
- * before a model. */
+/* What a name means, by its 'model:' or 'card:', which it loses, or else by what there is. */
 static kind kind_of(const environment *s, const char **name) {
-  if (!strncmp(*name, "model:", 6)) {
-    *name += 6;
-    return MODEL;
-  }
-  if (!strncmp(*name, "card:", 5)) {
-    *name += 5;
-    return CARD;
-  }
-  return is_model(s, *name) && !is_card(*name) ? MODEL : CARD;
+  return mho_device_is_card(s->registry, name) ? CARD : MODEL;
 }
 
 /* A name that is a model's and a card's deserves a word on which was taken. */
@@ -240,20 +232,9 @@ static void say_which(const environment *s, const char *name, const char *asked,
 /* The device of a model or a card, with the --set options. */
 static mho_err device_of(const options *o, const environment *s, const char *name, kind k,
                          mho_experiment **out, mho_errinfo *ei) {
-  char first[MHO_TEXT_MAX], file[CARD_PATH_MAX];
-  const char *set[MAX_SET + 1] = {first};
-
-  *out = NULL;
-  if (k == CARD) {
-    mho_err err = mho_card_find(name, NULL, file, sizeof file, ei);
-    if (err)
-      return mho_fail(ei, err,
-                      "there is no device model or card '%s'; 'mho device list' names them", name);
-  }
-
-  snprintf(first, sizeof first, "device.%s=%s", k == MODEL ? "model" : "card", name);
-  memcpy(set + 1, o->common.set, (size_t)o->common.n_set * sizeof *set);
-  return read_experiment(s->registry, NULL, o->common.n_set + 1, set, out, ei);
+  char word[MHO_TEXT_MAX];
+  snprintf(word, sizeof word, "%s:%s", k == MODEL ? "model" : "card", name);
+  return mho_experiment_of_device(s->registry, word, o->common.n_set, o->common.set, out, ei);
 }
 
 /* The file of a card, and what is in it. */
@@ -372,22 +353,6 @@ static mho_err show_device(const options *o, const environment *s, mho_errinfo *
 
 /* ---------------------------------------------------------------- curve */
 
-/* SET pulses of a cycle: as asked, or by the step about from end to end. */
-static int set_pulses(const options *o, const mho_experiment *e) {
-  double step = mho_device_nominal_step(model_of(e), e->device.params, &e->device_config);
-  if (o->set)
-    return (int)o->set;
-  return step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
-}
-
-/* RESET pulses of a cycle: as asked, or as many as SET pulses; a single one takes a device back
- * that moves one way only. */
-static int reset_pulses(const options *o, const mho_experiment *e, int set) {
-  if (o->reset >= 0)
-    return (int)o->reset;
-  return model_of(e)->one_way ? 1 : set;
-}
-
 static mho_err plot_curve(const options *o, const char *name, kind k, const mho_curve_point *p,
                           int n, mho_errinfo *ei) {
   char title[160];
@@ -440,10 +405,10 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   mho_curve_options c = {
       .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed, .ctx = &s->ctx};
   c.from_start = sets_start(o);
-  c.set = set_pulses(o, e);
-  c.reset = reset_pulses(o, e, c.set);
+  c.set = (int)o->set; /* 0: about from end to end */
+  c.reset = (int)o->reset;
   if (!err)
-    err = mho_device_curve(model_of(e), e->device.params, &e->device_config, &c, &p, &n, ei);
+    err = mho_experiment_curve(e, &c, &p, &n, ei);
   if (!err)
     note_flat(p, n);
   char wider[MHO_MESSAGE_MAX];
@@ -467,118 +432,14 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- fit of a model */
 
-/* Whether --set says the range, both ends of it or none. */
-static mho_err sets_range(const options *o, bool *out, mho_errinfo *ei) {
-  bool low = false, high = false;
-  for (int i = 0; i < o->common.n_set; i++) {
-    low |= !strncmp(o->common.set[i], "device.g_min=", 13);
-    high |= !strncmp(o->common.set[i], "device.g_max=", 13);
-  }
-
-  *out = low && high;
-  if (low == high)
-    return MHO_OK;
-  return mho_fail(ei, MHO_EINVAL,
-                  "--set device.%s: the range has two ends: set device.%s too, or leave both to "
-                  "the data",
-                  low ? "g_min" : "g_max", low ? "g_max" : "g_min");
-}
-
-/* Whether a model is fitted by parameters of that name. */
-static bool is_fitted(const mho_device_model *m, bool iv, const char *name) {
-  const char *names = iv ? m->fit_iv : m->fit;
-  char copy[MHO_TEXT_MAX], *save = NULL;
-  snprintf(copy, sizeof copy, "%s", names ? names : "");
-  for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
-    if (!strcmp(word, name))
-      return true;
-  return false;
-}
-
-/* Every name of --fix is a parameter that the model, or one of those compared, is fitted by. */
-static mho_err check_fixed(const options *o, const environment *s, mho_errinfo *ei) {
-  char copy[MHO_TEXT_MAX], *save = NULL;
-  snprintf(copy, sizeof copy, "%s", o->fixed ? o->fixed : "");
-  for (char *name = strtok_r(copy, " ,", &save); name; name = strtok_r(NULL, " ,", &save)) {
-    bool known = false;
-    for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
-      const mho_entry *e = mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-      bool is_meant = !strcmp(o->model, "all") || !strcmp(o->model, e->id);
-      known |= is_meant && is_fitted((const mho_device_model *)e, o->iv, name);
-    }
-    if (!known)
-      return mho_fail(ei, MHO_EINVAL, "--fix: '%.60s' is no parameter that a fit of '%s' finds",
-                      name, o->model);
-  }
-  return MHO_OK;
-}
-
-/* The voltages of the table's pulses, for a model that knows them; the user's own come later and so
- * hold. */
-static void add_volts(const environment *s, const char *model, const mho_pulse_data *d, options *o,
-                      char text[2][64]) {
-  static const char *const keys[] = {"v_set", "v_reset"};
-  const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, model);
-  for (int side = 0; side < 2; side++) {
-    bool known = e && mho_params_find(e->params, keys[side]) && d->volts[side] != 0;
-    if (!known || o->common.n_set >= MAX_SET)
-      continue;
-    snprintf(text[side], sizeof text[side], "device.%s=%.9g V", keys[side], d->volts[side]);
-    memmove(o->common.set + 1, o->common.set, (size_t)o->common.n_set * sizeof *o->common.set);
-    o->common.set[0] = text[side];
-    o->common.n_set++;
-  }
-}
-
-static mho_err fit_model(const options *o, const environment *s, const char *model,
-                         const mho_pulse_data *d, mho_fit *out, mho_errinfo *ei) {
-  mho_fit_options how = {.fixed = o->fixed, .ctx = &s->ctx};
-  options with_volts = *o;
-  char volts[2][64];
-  add_volts(s, model, d, &with_volts, volts);
-
-  mho_experiment *e = NULL;
-  mho_err err = sets_range(o, &how.keep_range, ei);
-  if (!err)
-    err = device_of(&with_volts, s, model, MODEL, &e, ei);
-  if (!err)
-    err = mho_device_fit(model_of(e), e->device.params, &e->device_config, d, &how, out, ei);
-  mho_experiment_free(e);
-  return err;
-}
-
-/* Whether a model is one of those that are compared: it can be fitted, and needs no voltages; to
- * sweeps, those that know voltages. */
-static bool is_compared(const options *o, const mho_device_model *m) {
-  if (o->iv)
-    return m->fit_iv != NULL;
-  return m->pulse && m->fit && *m->fit && !mho_params_find(m->entry.params, "v_set");
-}
-
-/* Models that were fitted, and of those that were compared a table and JSON, and which is the
- * best. */
-typedef struct comparison {
-  table *t;       /* printed when all are there */
-  json_t *models; /* nullable */
-  int n, best;
-  mho_fit fit[MHO_PULSE_PLOTS_MAX];
-  mho_errinfo why; /* of the last that does not fit */
-} comparison;
-
-static void free_comparison(comparison *c) {
-  for (int i = 0; i < c->n; i++)
-    mho_fit_free(&c->fit[i]);
-  json_decref(c->models);
-}
-
 /* A line of the comparison. */
-static void add_line(comparison *c, const mho_device_model *m, const mho_fit *f) {
+static void print_model(table *t, const mho_fitted_model *each) {
   char parameters[16], used[16], outliers[16], explained[16], criterion[32];
   char undetermined[256], remark[300] = "";
-  const char *id = m->entry.id;
-  if (!f) {
-    table_row(c->t, (const char *[]){id, "", "", "", "", "", c->why.message});
-    json_array_append_new(c->models, json_pack("{ss ss}", "model", id, "remark", c->why.message));
+  const mho_fit *f = &each->fit;
+  const char *id = each->model->entry.id;
+  if (!each->fits) {
+    table_row(t, (const char *[]){id, "", "", "", "", "", each->why});
     return;
   }
 
@@ -590,107 +451,20 @@ static void add_line(comparison *c, const mho_device_model *m, const mho_fit *f)
   snprintf(criterion, sizeof criterion, "%.1f", mho_fit_criterion(f));
   if (*undetermined)
     snprintf(remark, sizeof remark, "not determined: %s", undetermined);
-  table_row(c->t, (const char *[]){id, parameters, used, outliers, explained, criterion, remark});
-  json_array_append_new(c->models, json_pack("{ss ss si si si si sf sf}", "remark", remark, "model",
-                                             id, "parameters", f->n, "noises", f->noises, "used",
-                                             f->used, "outliers", f->outliers, "explained",
-                                             f->explained, "criterion", mho_fit_criterion(f)));
+  table_row(t, (const char *[]){id, parameters, used, outliers, explained, criterion, remark});
 }
 
-/* Whether a fit is better than the best so far. Of models that bend alike, which rounding alone
- * would tell apart, the first is taken, but for one that tells where its bounds are. */
-static bool is_better(const mho_fit *f, const comparison *c) {
-  static const double ALIKE = 0.5;
-  const mho_fit *best = &c->fit[c->best];
-  if (!c->n)
-    return true;
-  double less = mho_fit_criterion(best) - mho_fit_criterion(f);
-  bool tells_more = f->model->fit_range && !best->model->fit_range;
-  return tells_more ? less > -ALIKE : less > ALIKE;
-}
-
-/* Fits one of the models. */
-static void compare_model(const options *o, const environment *s, const mho_device_model *m,
-                          const mho_pulse_data *d, comparison *c) {
-  mho_fit f = {0};
-  if (fit_model(o, s, m->entry.id, d, &f, &c->why)) {
-    add_line(c, m, NULL);
-    return;
-  }
-
-  add_line(c, m, &f);
-  if (is_better(&f, c))
-    c->best = c->n;
-  c->fit[c->n++] = f;
-}
-
-/* Every model that needs no voltages, one line each; the best by Schwarz's criterion. */
-static mho_err compare_models(const options *o, const environment *s, const mho_pulse_data *d,
-                              comparison *c, mho_errinfo *ei) {
+/* Every model that was compared, one line each; the best by Schwarz's criterion. */
+static void print_models(const mho_fitted *f) {
   static const char *const head[] = {"MODEL",       "PARAMETERS + NOISES", "USED",  "OUTLIERS",
                                      "EXPLAINED %", "CRITERION",           "REMARK"};
-  c->t = table_new(MHO_COUNT(head), head);
-  c->models = json_array();
-  for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
-    const mho_device_model *m =
-        (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-    if (is_compared(o, m) && c->n < MHO_PULSE_PLOTS_MAX && !mho_stopped(&s->ctx))
-      compare_model(o, s, m, d, c);
-  }
-
-  const mho_fit *best = &c->fit[c->best];
-  bool stopped = mho_stopped(&s->ctx);
-  if (o->common.json || stopped)
-    table_free(c->t);
-  else {
-    table_print(c->t);
-    if (c->n)
-      printf("\nby Schwarz's criterion on the same %d readings: %s\n\n", best->compared,
-             best->model->entry.id);
-  }
-  if (stopped)
-    return mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d fits", c->n);
-  if (!c->n)
-    return mho_fail(ei, MHO_EDATA, "no model fits these data; the last one: %s", c->why.message);
-  return MHO_OK;
-}
-
-/* Readings that start a track or may be cut off by a bound: the filter takes them, the fit does not
- * count them. */
-static int followed(const mho_fit *f) {
-  return f->rows - f->used - f->missing - f->outliers;
-}
-
-/* A parameter; without an interval where the data do not determine it. */
-static json_t *value_json(const mho_fit_value *v) {
-  if (!v->determined)
-    return json_pack("{sf sb}", "value", v->value, "determined", 0);
-  return json_pack("{sf sf sf sf sb}", "value", v->value, "error", v->error, "low", v->low, "high",
-                   v->high, "determined", 1);
-}
-
-/* models: what was compared; nullable. */
-static void print_fit_json(const mho_fit *f, json_t *models) {
-  json_t *values = json_object();
+  const mho_fit *best = &f->each[f->best].fit;
+  table *t = table_new(MHO_COUNT(head), head);
   for (int i = 0; i < f->n; i++)
-    json_object_set_new(values, f->value[i].name, value_json(&f->value[i]));
-
-  json_t *o = json_pack(
-      "{ss so ss sf sf sf sf sf sf si si si si si si si si}", "model", f->model->entry.id,
-      "parameters", values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
-      "pulse_noise_of_range", f->pulse_add, "read_noise", f->read, "explained", f->explained,
-      "log_likelihood", f->likelihood, "criterion", mho_fit_criterion(f), "compared", f->compared,
-      "rows", f->rows, "used", f->used, "missing", f->missing, "outliers", f->outliers, "followed",
-      followed(f), "devices", f->devices, "cycles", f->tracks);
-  if (o && f->form)
-    json_object_set_new(o, "form", json_string(f->form));
-  if (o && isfinite(f->spread_step))
-    json_object_set_new(o, "spread_step", json_real(f->spread_step));
-  if (o && isfinite(f->spread_asymmetry))
-    json_object_set_new(o, "spread_asymmetry", json_real(f->spread_asymmetry));
-  if (o && models)
-    json_object_set(o, "models", models);
-  print_json_line(o, JSON_DIGITS);
+    print_model(t, &f->each[i]);
+  table_print(t);
+  printf("\nby Schwarz's criterion on the same %d readings: %s\n\n", best->compared,
+         best->model->entry.id);
 }
 
 static void print_value(table *t, const mho_fit_value *v) {
@@ -745,7 +519,7 @@ static void print_fit(const mho_fit *f) {
   printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
   printf("readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers "
          "passed over, %d only followed (the first of a cycle, and near a bound)\n",
-         f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
+         f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, mho_fit_followed(f));
 }
 
 /* SET and RESET pulses of the longest cycle in the data. */
@@ -761,26 +535,30 @@ static mho_curve_options curve_of_data(const mho_pulse_data *d) {
 }
 
 /* Data, fit and residuals of each model that was fitted, the best first. */
-static mho_err plot_fits(const options *o, const comparison *c, const mho_pulse_data *d,
-                         mho_errinfo *ei) {
+static mho_err plot_fits(const options *o, const mho_fitted *all, mho_errinfo *ei) {
+  const mho_pulse_data *d = &all->data;
   mho_curve_options how = curve_of_data(d);
   mho_pulse_plot plot[MHO_PULSE_PLOTS_MAX] = {{0}};
   mho_curve_point *points[MHO_PULSE_PLOTS_MAX] = {NULL};
   mho_err err = MHO_OK;
+  int n = 0;
 
-  for (int i = 0; i < c->n && !err; i++) {
-    int rank = i < c->best ? i + 1 : i;
-    if (i == c->best)
-      rank = 0;
-    const mho_fit *f = &c->fit[i];
-    plot[rank] = (mho_pulse_plot){.title = f->model->entry.id, .data = d, .residual = f->residual};
-    err = mho_device_curve(f->model, f->params, &f->config, &how, &points[i], &plot[rank].n, ei);
-    plot[rank].curve = points[i];
+  for (int k = -1; k < all->n; k++) { /* the best, then the others in their order */
+    const mho_fitted_model *each = &all->each[k < 0 ? all->best : k];
+    bool is_shown = each->fits && k != all->best && n < MHO_PULSE_PLOTS_MAX;
+    if (err || !is_shown)
+      continue;
+
+    const mho_fit *f = &each->fit;
+    plot[n] = (mho_pulse_plot){.title = f->model->entry.id, .data = d, .residual = f->residual};
+    err = mho_device_curve(f->model, f->params, &f->config, &how, &points[n], &plot[n].n, ei);
+    plot[n].curve = points[n];
+    n++;
   }
 
   if (!err)
-    err = mho_pulse_plot_draw(plot, c->n, o->plot, ei);
-  for (int i = 0; i < c->n; i++)
+    err = mho_pulse_plot_draw(plot, n, o->plot, ei);
+  for (int i = 0; i < n; i++)
     mho_free(points[i]);
   return err;
 }
@@ -809,13 +587,13 @@ static mho_err write_card(const options *o, const environment *s, const char *ca
   return err;
 }
 
-static mho_err write_fit(const options *o, const environment *s, const mho_fit *f,
+static mho_err write_fit(const options *o, const environment *s, const mho_fitted *f,
                          mho_errinfo *ei) {
-  char *card = mho_fit_card(f, o->common.word[1]);
+  char *card = mho_fitted_card(f, o->common.word[1]);
   if (!card)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a card");
   mho_err err = write_card(o, s, card, ei);
-  free(card);
+  mho_free(card);
   if (!err && !o->common.json)
     printf("card                   %s\n", o->common.out);
   return err;
@@ -831,25 +609,46 @@ static const char *table_path(const char *card, char *path, size_t capacity) {
   return slash ? slash + 1 : path;
 }
 
+/* What the options ask of a fit. */
+static mho_fit_table table_of(const options *o) {
+  return (mho_fit_table){.model = strcmp(o->model, "all") ? o->model : NULL,
+                         .iv = o->iv,
+                         .unit = o->format.unit,
+                         .read_voltage = o->format.read_voltage,
+                         .g = o->format.g,
+                         .up = o->format.up,
+                         .down = o->format.down,
+                         .fixed = o->fixed,
+                         .n_set = o->common.n_set,
+                         .set = o->common.set};
+}
+
 /* The table model: the medians of the data as a CSV beside the card. */
-static mho_err fit_table(const options *o, const environment *s, const mho_pulse_data *d,
-                         mho_errinfo *ei) {
+static mho_err fit_table(const options *o, const environment *s, mho_errinfo *ei) {
+  mho_fit_table how = table_of(o);
+  mho_pulse_data d;
   char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
   double g_min, g_max;
   if (!o->common.out)
     return mho_fail(ei, MHO_EINVAL,
                     "--model measured writes a card and its table: say where with -o FILE.yaml");
   const char *base = table_path(o->common.out, path, sizeof path);
-  mho_err err = mho_pulse_table(d, &g_min, &g_max, &csv, ei);
+  mho_err err = mho_fit_data(s->registry, o->common.word[1], &how, &d, ei);
   if (err)
     return err;
+
+  err = mho_pulse_table(&d, &g_min, &g_max, &csv, ei);
+  if (err) {
+    mho_pulse_data_free(&d);
+    return err;
+  }
 
   snprintf(card, sizeof card,
            "card:\n  title: measured table\n  source: \"%s\"\n"
            "  valid: identical pulses as measured, %d devices, %d cycles\n"
            "  note: medians made monotone; noise and spread are not in the table\n"
            "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
-           o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
+           o->common.word[1], d.devices, d.tracks, g_min, g_max, base);
   err = write_text(path, csv, ei);
   if (!err)
     err = write_card(o, s, card, ei);
@@ -857,111 +656,39 @@ static mho_err fit_table(const options *o, const environment *s, const mho_pulse
     printf("%s and its table %s: %g to %g S\n", o->common.out, path, g_min, g_max);
 
   free(csv);
+  mho_pulse_data_free(&d);
   return err;
 }
 
+static mho_err print_json(const mho_fitted *f, mho_errinfo *ei) {
+  char *text = mho_fitted_json(f, JSON_DIGITS);
+  if (!text)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for what was fitted");
+  puts(text);
+  mho_free(text);
+  return MHO_OK;
+}
+
 /* A fit of a model, or of the best where none is named. */
-static mho_err fit_formula(const options *o, const environment *s, const mho_pulse_data *d,
-                           mho_errinfo *ei) {
-  comparison *c = calloc(1, sizeof *c);
-  if (!c)
-    return mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
+static mho_err fit_formula(const options *o, const environment *s, mho_errinfo *ei) {
+  mho_fit_table how = table_of(o);
+  mho_fitted *f;
+  mho_err err = mho_fit_file(&s->ctx, s->registry, o->common.word[1], &how, &f, ei);
+  if (err)
+    return err;
 
-  mho_err err;
-  if (strcmp(o->model, "all")) {
-    err = fit_model(o, s, o->model, d, &c->fit[0], ei);
-    c->n = !err;
-  } else {
-    err = compare_models(o, s, d, c, ei);
-  }
-
-  const mho_fit *f = &c->fit[c->best];
-  if (!err && o->common.json)
-    print_fit_json(f, c->models);
-  else if (!err)
-    print_fit(f);
+  if (o->common.json)
+    err = print_json(f, ei);
+  if (!o->common.json && f->compared)
+    print_models(f);
+  if (!o->common.json)
+    print_fit(&f->each[f->best].fit);
 
   if (!err && o->common.out)
     err = write_fit(o, s, f, ei);
   if (!err && o->plot)
-    err = plot_fits(o, c, d, ei);
-  free_comparison(c);
-  free(c);
-  return err;
-}
-
-/* Whether a key of the I-V law is set, by which a current is a conductance. */
-static bool sets_iv(const options *o) {
-  for (int i = 0; i < o->common.n_set; i++)
-    if (!strncmp(o->common.set[i], "device.iv", 9))
-      return true;
-  return false;
-}
-
-static mho_err ampere_unit(const char *unit, double *out, mho_errinfo *ei) {
-  char text[64];
-  *out = 1;
-  if (!unit)
-    return MHO_OK;
-  snprintf(text, sizeof text, "1 %s", unit);
-  if (mho_quantity_parse(text, "A", false, out, NULL))
-    return mho_fail(ei, MHO_EINVAL, "--unit %s is no unit of current, which --iv reads: A, mA, uA",
-                    unit);
-  return MHO_OK;
-}
-
-/* I-V sweeps: their law, and how long a reading lasts without times, are those of the device. */
-static mho_err read_sweeps(const options *o, const environment *s, mho_pulse_data *d,
-                           mho_errinfo *ei) {
-  const mho_pulse_format *f = &o->format;
-  const char *strange = f->g || f->up || f->down ? "--g, --up and --down are" : NULL;
-  if (f->read_voltage != 0)
-    strange = "--read-voltage is";
-  if (o->plot)
-    strange = "--plot is";
-  if (!strcmp(o->model, "measured"))
-    strange = "--model measured is";
-  if (strange)
-    return mho_fail(ei, MHO_EINVAL, "%s of pulses, --iv of sweeps", strange);
-
-  mho_sweep_format format;
-  mho_experiment *e = NULL;
-  mho_err err = ampere_unit(f->unit, &format.ampere, ei);
-  if (!err)
-    err = device_of(o, s, strcmp(o->model, "all") ? o->model : "vteam", MODEL, &e, ei);
-  if (!err && e->device_config.iv.law == MHO_IV_HFO2)
-    err = mho_fail(ei, MHO_ECONFIG,
-                   "device.iv.law: a current of law hfo2 may be that of two conductances, so --iv "
-                   "does not know which");
-  const mho_param *width = err ? NULL : mho_params_find(e->device.entry->params, "width");
-  if (!err && !width)
-    err = mho_fail(ei, MHO_EINVAL, "'%s' knows no voltages: --iv is of vteam, yakopcic, linear_ion",
-                   o->model);
-  if (!err) {
-    format.dwell = *(const double *)(const void *)((const char *)e->device.params + width->offset);
-    format.config = &e->device_config;
-    err = mho_sweep_data_read(o->common.word[1], &format, d, ei);
-  }
-  mho_experiment_free(e);
-  return err;
-}
-
-/* The table, whose currents are read under the law of the --set options. */
-static mho_err read_pulses(const options *o, const environment *s, mho_pulse_data *d,
-                           mho_errinfo *ei) {
-  mho_pulse_format format = o->format;
-  mho_experiment *e = NULL;
-  mho_err err = MHO_OK;
-
-  if (sets_iv(o)) {
-    const char *model = strcmp(o->model, "all") ? o->model : "linear";
-    err = device_of(o, s, model, MODEL, &e, ei);
-  }
-  if (!err && e)
-    format.config = &e->device_config;
-  if (!err)
-    err = mho_pulse_data_read(o->common.word[1], &format, d, ei);
-  mho_experiment_free(e);
+    err = plot_fits(o, f, ei);
+  mho_fitted_free(f);
   return err;
 }
 
@@ -976,7 +703,7 @@ static void print_laws_json(const mho_read_law *laws, const mho_read_law *best) 
                        .low = best->low[k],
                        .high = best->high[k],
                        .determined = isfinite(best->high[k] - best->low[k])};
-    json_object_set_new(values, law_keys[best->law][k], value_json(&v));
+    json_object_set_new(values, law_keys[best->law][k], mho__fit_value_json(&v));
   }
   for (int law = 0; law < MHO_READ_LAWS; law++)
     json_array_append_new(all, json_pack("{ss sf sf}", "law", law_names[law], "left",
@@ -1022,7 +749,7 @@ static mho_err fit_read_law(const options *o, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EINVAL,
                     "--model read with --iv takes a CSV, --unit and --json alone: what it finds "
                     "are keys of device.iv");
-  mho_err err = ampere_unit(f->unit, &ampere, ei);
+  mho_err err = mho__ampere_unit(f->unit, &ampere, ei);
   if (!err)
     err = mho_read_law_fit(o->common.word[1], laws, ei);
   if (err)
@@ -1047,24 +774,15 @@ static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EINVAL,
                     "--model read is the law of a read, from I-V sweeps of one state: add --iv");
 
-  bool keeps_range;
-  mho_err err = sets_range(o, &keeps_range, ei);
-  if (!err)
-    err = check_fixed(o, s, ei);
-  if (!err)
-    err = name_idle_sets(NULL, USE_FIT, o->common.n_set, o->common.set, false, ei);
+  bool is_table = !strcmp(o->model, "measured");
+  if (o->iv && (o->plot || is_table))
+    return mho_fail(ei, MHO_EINVAL, "%s of pulses, --iv of sweeps",
+                    o->plot ? "--plot is" : "--model measured is");
+
+  mho_err err = name_idle_sets(NULL, USE_FIT, o->common.n_set, o->common.set, false, ei);
   if (err)
     return err;
-
-  mho_pulse_data d;
-  err = o->iv ? read_sweeps(o, s, &d, ei) : read_pulses(o, s, &d, ei);
-  if (err)
-    return err;
-
-  err = strcmp(o->model, "measured") ? fit_formula(o, s, &d, ei) : fit_table(o, s, &d, ei);
-
-  mho_pulse_data_free(&d);
-  return err;
+  return is_table ? fit_table(o, s, ei) : fit_formula(o, s, ei);
 }
 
 /* ---------------------------------------------------------------- the verb */

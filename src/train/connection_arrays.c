@@ -39,7 +39,7 @@ mho_err mho_trainer_connection(const mho_trainer *t, int i, mho_connection_info 
                                .banks = banks_of(k->xb),
                                .trained = k->trained,
                                .bias = k->bias,
-                               .w_max = mho_crossbar_w_max(k->xb)};
+                               .w_max = k->xb->w_max};
   return MHO_OK;
 }
 

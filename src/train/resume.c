@@ -22,6 +22,19 @@ static bool own_name(char name[64]) {
   return got;
 }
 
+/* Whether a process has the shared library, as a program of somebody's that trains. */
+static bool has_library(pid_t pid) {
+  char path[64], line[512];
+  bool found = false;
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+  FILE *f = fopen(path, "r");
+  while (f && !found && fgets(line, sizeof line, f))
+    found = strstr(line, "/libmho.so") != NULL;
+  if (f)
+    fclose(f);
+  return found;
+}
+
 /* Whether a process is there and does something: one that has ended and that nobody waits for is
  * not. What another program does under the number of one that died is not a training either. */
 static bool is_alive(pid_t pid) {
@@ -40,7 +53,7 @@ static bool is_alive(pid_t pid) {
   if (!end || end[1] != ' ' || end[2] == 'Z' || end[2] == 'X')
     return false;
   sscanf(line, "%*d (%63[^)])", name);
-  return !own_name(own) || !strcmp(name, own) || !strcmp(name, "mho");
+  return !own_name(own) || !strcmp(name, own) || !strcmp(name, "mho") || has_library(pid);
 }
 
 /* A run says "running" after a crash too; only a live process of this host really is. */

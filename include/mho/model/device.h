@@ -8,6 +8,7 @@
 #ifndef MHO_MODEL_DEVICE_H
 #define MHO_MODEL_DEVICE_H
 
+#include "mho/device.h"
 #include "mho/model/entry.h"
 
 enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
@@ -546,6 +547,11 @@ MHO_API mho_err mho_device_fit(const mho_device_model *model, const void *params
                                const mho_fit_options *o, mho_fit *out, mho_errinfo *ei);
 /** Names of the fitted parameters that the data do not determine, ", " between; "" for none. */
 MHO_API void mho_fit_undetermined(const mho_fit *f, char *out, size_t capacity);
+/** Readings that start a track or may be cut off by a bound: the filter takes them, the fit does not
+ *  count them. */
+static inline int mho_fit_followed(const mho_fit *f) {
+  return f->rows - f->used - f->missing - f->outliers;
+}
 /** Frees the result and empties the struct. */
 MHO_API void mho_fit_free(mho_fit *f);
 /** The fit as a device card. source: what it was fitted to. Free with free(). */
@@ -555,24 +561,32 @@ MHO_API char *mho_fit_card(const mho_fit *f, const char *source);
 MHO_API mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv,
                                 mho_errinfo *ei);
 
+/** One model of a comparison. */
+typedef struct mho_fitted_model {
+  const mho_device_model *model;
+  bool fits;                 /**< else why says what kept it from that */
+  char why[MHO_MESSAGE_MAX]; /**< "" of one that fits */
+  mho_fit fit;
+} mho_fitted_model;
+/** Models that were fitted to one table (mho_fit_file). */
+struct mho_fitted {
+  bool compared; /**< all that can be; else one that was named */
+  int n, best;
+  mho_fitted_model *each; /**< [n] */
+  mho_pulse_data data;
+};
+
+/** The measurements of a table as mho_fit_file reads them. @return as mho_pulse_data_read, or of
+ *  sweeps mho_sweep_data_read; MHO_ECONFIG; MHO_EINVAL. */
+MHO_API mho_err mho_fit_data(const mho_registry *r, const char *path, const mho_fit_table *o,
+                             mho_pulse_data *out, mho_errinfo *ei);
+
 /** Whether the config's range is wider than that which the model's parameters say (a table), so
  *  that cells may begin where the model knows no steps; `sentence` says what comes of it. */
 MHO_API bool mho_device_range_is_wider(const mho_device_model *model, const void *params,
                                        const mho_device_config *config, char *sentence,
                                        size_t capacity);
 
-/** Cells, cycles and pulses of a curve. */
-typedef struct mho_curve_options {
-  int cells, set, reset, cycles; /**< pulses a cycle in each direction */
-  uint64_t seed;
-  bool from_start;        /**< begin at device.start instead of the low bounds */
-  const mho_context *ctx; /**< nullable: whose stop ends the curve, with MHO_EINTERRUPTED */
-} mho_curve_options;
-/** Conductances of all cells after one pulse, S. */
-typedef struct mho_curve_point {
-  int cycle, direction, pulse; /**< 1-based; pulse 0 and direction +1: before the first */
-  double mean, deviation, q05, q25, q50, q75, q95; /**< over the cells, S */
-} mho_curve_point;
 /** Response of a population to cycles of SET and RESET pulses, from the low bounds or the start
  *  on.
  *  @param points  [cycles (set + reset) + 1]; free with mho_free. */
