@@ -2,14 +2,16 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+import ctypes
 import math
 
+from .chips import program
+from .context import Context
 from .errors import Error
 from .experiment import Experiment, assignments, registry
 from .library import Handle, lib, structs, texts
 from .network import Epoch, Evaluation, Network, fields, part_number
 from .quantities import seconds
-from .chips import program
 
 STATED = ('final_test_acc', 'best_test_acc', 'train_acc', 'val_acc', 'final_test_loss', 'best_test_loss', 'val_loss',
           'final_test_rms', 'best_test_rms', 'best_epoch', 'wall_s')
@@ -37,10 +39,12 @@ class Run:
         self.loaded = network
 
     def __repr__(self):
-        score = f'test {100 * self.final_test_acc:.2f} %'
-        if math.isnan(self.final_test_acc):
-            score = f'test rms {self.final_test_rms:.4g}'
-        return f'<mho.Run {self.id or "not stored"} {self.status}, {len(self.epochs)} epochs, {score}>'
+        score = ''
+        if not math.isnan(self.final_test_acc):
+            score = f', test {100 * self.final_test_acc:.2f} %'
+        elif not math.isnan(self.final_test_rms):
+            score = f', test rms {self.final_test_rms:.4g}'
+        return f'<mho.Run {self.id or "not stored"} {self.status}, {len(self.epochs)} epochs{score}>'
 
     # ------------------------------------------------------------ its network
 

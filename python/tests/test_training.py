@@ -123,14 +123,11 @@ class Training(Case):
         self.assertIn('LookupError: nothing found', run.error)
 
     def test_a_run_that_diverges_raises_and_is_stored(self):
-        config = {**SMALL, 'update': {'rate': 1e9, 'optimizer': 'sgd'}, 'network': {'hidden': [16], 'neuron': 'relu'},
-                  'rule': 'bp'}
-        try:
-            run = mho.train(config, db='runs.db')
-        except mho.Error as why:
-            self.assertEqual((why.code, why.run.status), ('EDIVERGED', 'diverged'))
-        else:
-            self.assertEqual(run.status, 'completed')
+        config = {**SMALL, 'network': {'hidden': [16, 16], 'neuron': 'linear'}, 'update': {'rate': 1000, 'optimizer': 'sgd'}, 'rule': 'bp'}
+        with self.refused('the loss is no longer finite in epoch 1') as caught:
+            mho.train(config, db='runs.db')
+        self.assertEqual((caught.error.code, caught.error.run.status), ('EDIVERGED', 'diverged'))
+        self.assertIn('diverged, 0 epochs', repr(mho.db('runs.db').run()))
 
     def test_what_is_in_memory_is_what_is_stored(self):
         run, kept = mho.train(ANALOG, db='runs.db'), mho.train(ANALOG, db=None)
