@@ -207,6 +207,12 @@ def test_other_devices():
                               ['device.card=capacitor', *exact], ['device=linear'], ['device=ideal']]):
         worst, said = brought(f'o{i}', 'lin', *sets)
         assert worst < 2e-6 and 'clipped' not in said, (sets, worst, said)
+    # references that err are a chip's own
+    zero = ['device=linear', 'device.mapping=reference', 'device.zero_error=0.05', 'train.seeds.chip=7']
+    run('train', '--set', 'network.hidden=[8]', *[x for s in zero for x in ('--set', s)], '--set', 'train.epochs=2', '--name', 'zero', '--db', 'f.db')
+    for chip in 7, 8:
+        worst, said = brought(f'zero{chip}', 'zero', *zero[:-1], f'train.seeds.chip={chip}')
+        assert worst < 2e-6 and 'clipped' not in said, (chip, worst, said)
     # from a folder, with and without the page that says what its conductances are of
     sidecar = json.loads(text('w.lin/weights.json'))
     assert sidecar['device']['g_max'] == 1e-4 and [m['name'] for m in sidecar['matrices']] == ['x-h1', 'h1-out'], sidecar
