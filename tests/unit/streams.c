@@ -36,8 +36,9 @@ typedef struct purpose {
   { tag, f, tag, (tag) | (last) }
 #define FIXED(tag)                                                                                 \
   { tag, 0, tag, tag }
-/* Streams of crossbars: high(bank)[1] << 21 | connection[12] << 1 | low(bank)[1]. */
-#define CROSSBARS(use) COUNTS_IN(USE(use), BIT(21) | BITS(13), BIT(21) | BITS(13))
+/* Streams of crossbars: high(bank)[3] << 21 | connection[12] << 1 | low(bank)[1]. */
+#define BANKS          (BIT(21) | BIT(22) | BIT(23) | BITS(13))
+#define CROSSBARS(use) COUNTS_IN(USE(use), BANKS, BANKS)
 
 enum {
   WEIGHTS,
@@ -59,6 +60,7 @@ enum {
   PULSE_SLOT,
   PULSE_TRANSFER,
   PULSE_REFRESH,
+  PULSE_CARRY,
   PULSE_TRIAL,
   ROUND_PLAIN,
   ROUND_INITIAL,
@@ -69,6 +71,7 @@ enum {
   WRITE_VERIFY,
   WRITE_VERIFY_INITIAL,
   WRITE_REFRESH,
+  WRITE_CARRY,
   WRITE_ADD,
   WRITE_SET,
   READ_CELLS,
@@ -125,6 +128,8 @@ static const purpose table[PURPOSES] = {
     [PULSE_SLOT] = {"coincidences", SEED_RUN, STOCHASTIC, CROSSBARS(PULSE), COUNTS(0, 56)},
     [PULSE_TRANSFER] = {"transfers", SEED_RUN, TIKI_TAKA, CROSSBARS(PULSE), COUNTS(0, 52)},
     [PULSE_REFRESH] = {"refresh", SEED_RUN, ANY, CROSSBARS(PULSE), COUNTS(BIT(56), 56)},
+    [PULSE_CARRY] = {"carries of initial weights", SEED_RUN, ANY, CROSSBARS(PULSE),
+                     COUNTS(BIT(57), 38)},
     [PULSE_TRIAL] = {"pulses of a trial", SEED_RUN, ANY, CROSSBARS(PULSE), COUNTS(BIT(62), 56)},
 
     [ROUND_PLAIN] = {"rounding", SEED_RUN, PLAIN, CROSSBARS(ROUND), COUNTS(0, 40)},
@@ -140,6 +145,8 @@ static const purpose table[PURPOSES] = {
     [WRITE_VERIFY_INITIAL] = {"initial verified writes", SEED_RUN, VERIFY, CROSSBARS(WRITE),
                               COUNTS(BIT(46), 20)},
     [WRITE_REFRESH] = {"refreshed writes", SEED_RUN, ANY, CROSSBARS(WRITE), COUNTS(BIT(44), 44)},
+    [WRITE_CARRY] = {"carried initial weights", SEED_RUN, ANY, CROSSBARS(WRITE),
+                     COUNTS(BIT(45), 26)},
     [WRITE_ADD] = {"exact changes", SEED_RUN, ANY, CROSSBARS(WRITE), COUNTS(BIT(62), 62)},
     [WRITE_SET] = {"exact weights", SEED_RUN, ANY, CROSSBARS(WRITE), COUNTS(BIT(63), 63)},
 
@@ -361,6 +368,10 @@ static void add_writes(mho_rng pulse) {
     add_pulses(PULSE_REFRESH, pulse, set + (uint64_t)turns[t]);
     if (t == 0)
       add(WRITE_REFRESH, mho__stream_write(pulse), set);
+    uint64_t carry = mho__step_carry_initial((uint64_t)initial[u]);
+    add_pulses(PULSE_CARRY, pulse, carry + (uint64_t)turns[t]);
+    add_pulses(PULSE_CARRY, pulse, mho__step_refresh_set(carry) + (uint64_t)turns[t]);
+    add(WRITE_CARRY, mho__stream_write(pulse), mho__step_refresh_set(carry) + (uint64_t)turns[t]);
   }
   EACH(s)
   add(WRITE_SET, mho__stream_write(pulse), mho__step_set(sets[s]));
