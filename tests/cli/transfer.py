@@ -213,6 +213,8 @@ def test_other_devices():
     for chip in 7, 8:
         worst, said = brought(f'zero{chip}', 'zero', *zero[:-1], f'train.seeds.chip={chip}')
         assert worst < 2e-6 and 'clipped' not in said, (chip, worst, said)
+        same = matrix(f'w.zero{chip}/x-h1.g_neg.npy') == matrix('w.zero/x-h1.g_neg.npy')
+        assert same == (chip == 7), chip
     # from a folder, with and without the page that says what its conductances are of
     sidecar = json.loads(text('w.lin/weights.json'))
     assert sidecar['device']['g_max'] == 1e-4 and [m['name'] for m in sidecar['matrices']] == ['x-h1', 'h1-out'], sidecar
