@@ -145,8 +145,10 @@ static const mho_param table[] = {
     P_REAL(reset, 0, 0, 1, "probability that a row is brought to its zero after it was read"),
     P_REAL(granularity, 1, 1e-9, 1e9, "threshold of the buffer, in nominal steps of a weight",
            .idle = of_v1),
-    P_REAL(auto_granularity, 1000, 0, 1e9,
-           "threshold times this over the outer products between two reads of a row; 0: times 1",
+    P_REAL(auto_granularity, 100, 0, 1e9,
+           "buffers and choppers of all layers keep one time: the threshold is this over the outer "
+           "products between two reads of a row, what chop_in and chop_out say is over that; 0: "
+           "times 1",
            .idle = of_v1),
     MHO_P_INT(mho_tiki_keys, max_pulses, "max_pulses", 31, 1, MHO_TRAIN_SLOTS - 1,
               "most pulses that a weight of the slow array gets from the buffer at once",
@@ -157,14 +159,15 @@ static const mho_param table[] = {
                .idle = of_v1),
     P_REAL(momentum, 0, 0, 0.9999, "what the buffer keeps of itself, or of its pulses",
            .idle = without_momentum),
-    P_REAL(chop_in, 0.02, 0, 1,
+    P_REAL(chop_in, 0.005, 0, 1,
            "of rows: probability that a chopper turns after a read, or one over the reads between "
-           "two turns",
+           "two turns, see auto_granularity",
            .idle = without_choppers),
     MHO_P_BOOL(mho_tiki_keys, chop_random, "chop_random", 1, "choppers of rows turn at random",
                .idle = without_chance),
     P_REAL(chop_out, 0, 0, 1,
-           "of columns: probability that a chopper turns after all rows were read",
+           "of columns: probability that a chopper turns after all rows were read, see "
+           "auto_granularity",
            .idle = without_column_choppers),
     P_REAL(tail, 5, 1e-3, 1e6, "weight of a read in the mean of a period, over their number",
            .idle = without_means),
@@ -179,8 +182,13 @@ static const mho_param table[] = {
 
 /* ---------------------------------------------------------------- what follows from them */
 
-uint64_t mho__tiki_period(const mho_tiki_keys *p) {
-  return (uint64_t)fmax(ceil(1 / fmax(p->chop_in, 1e-12)), 2);
+double mho__tiki_share(const mho_tiki_keys *p, int rows) {
+  double turns = (double)rows * (double)p->transfer_every / (double)p->transfer_reads;
+  return p->auto_granularity > 0 ? p->auto_granularity / turns : 1;
+}
+
+uint64_t mho__tiki_period(const mho_tiki_keys *p, int rows) {
+  return (uint64_t)fmax(ceil(mho__tiki_share(p, rows) / fmax(p->chop_in, 1e-12)), 2);
 }
 
 bool mho__tiki_chops(const mho_tiki_keys *p) {
@@ -272,13 +280,14 @@ static void begin(const mho_outer_job *job) {
   if (!own->col_of_pass)
     return;
 
+  double chance = own->keys->chop_out / mho__tiki_share(own->keys, own->fast->rows);
   int8_t *sign = own->col_of_pass;
   memcpy(sign, own->col, cols);
   for (uint64_t pass = own->first_pass; pass < pass_of(own, end); pass++) {
     for (size_t j = 0; j < cols; j++) {
       float u;
       mho_rng_uniform(own->rng, mho__step_transfer(pass, MHO_TRANSFER_CHOP_COL), j, 1, &u);
-      sign[cols + j] = (double)u < own->keys->chop_out ? (int8_t)-sign[j] : sign[j];
+      sign[cols + j] = (double)u < chance ? (int8_t)-sign[j] : sign[j];
     }
     sign += cols;
   }
@@ -428,7 +437,7 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
 
 /* Samples go straight to the array, so that no optimizer stands between. */
 static const mho_default defaults[] = {
-    {"update.optimizer", "sgd"}, {"update.rate", "0.03"}, {"update.schedule", "cosine"}};
+    {"update.optimizer", "sgd"}, {"update.rate", "0.1"}, {"update.schedule", "cosine"}};
 
 const mho_scheme mho_scheme_tiki_taka = {
     .entry = {.abi = MHO_ABI,

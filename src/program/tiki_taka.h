@@ -55,8 +55,10 @@ typedef struct mho_tiki {
 static inline uint64_t mho__tiki_event(const mho_tiki_keys *p, uint64_t k) {
   return k / (uint64_t)p->transfer_every * (uint64_t)p->transfer_reads;
 }
-/** Passes from one turn of a regular chopper to the next. */
-uint64_t mho__tiki_period(const mho_tiki_keys *p);
+/** auto_granularity over the outer products between two reads of one of `rows` rows; 1 without. */
+double mho__tiki_share(const mho_tiki_keys *p, int rows);
+/** Passes from one turn of a regular chopper to the next, in an array of so many rows. */
+uint64_t mho__tiki_period(const mho_tiki_keys *p, int rows);
 /** Whether rows have choppers, whether those turn at random, and whether columns have some. */
 bool mho__tiki_chops(const mho_tiki_keys *p);
 bool mho__tiki_chops_at_random(const mho_tiki_keys *p);

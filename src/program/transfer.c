@@ -155,15 +155,13 @@ static int pass_on(const passage *p) {
 static double gain_of(const passage *p) {
   const mho_tiki_keys *k = p->keys;
   double step = k->variant == MHO_TIKI_V2 ? p->job->nominal_step : p->job->fast_step;
-  double turns = (double)p->job->xb->rows * (double)k->transfer_every / (double)k->transfer_reads;
-  double share = k->auto_granularity > 0 ? k->auto_granularity / turns : 1;
-  return p->rate / (k->granularity * step * share);
+  return p->rate / (k->granularity * step * mho__tiki_share(k, p->job->xb->rows));
 }
 
 /* Means of what a row shows in this period, and in H what it shows beyond the mean of the one
  * before. */
 static void fill_by_mean(const passage *p, mho_real gain) {
-  uint64_t period = mho__tiki_period(p->keys), m = p->pass % period + 1;
+  uint64_t period = mho__tiki_period(p->keys, p->job->xb->rows), m = p->pass % period + 1;
   mho_real weight = (mho_real)fmin(p->keys->tail / (double)m, 1);
   mho_real *h = p->own->buffer + p->first, *mean = p->own->mean + p->first;
   mho_real *past = p->own->past + p->first;
@@ -240,9 +238,10 @@ static void reset(const passage *p) {
 }
 
 static bool turns_chopper(const passage *p) {
+  int rows = p->job->xb->rows;
   if (mho__tiki_chops_at_random(p->keys))
-    return chance(p, MHO_TRANSFER_CHOP_ROW) < p->keys->chop_in;
-  return (p->pass + 1) % mho__tiki_period(p->keys) == 0;
+    return chance(p, MHO_TRANSFER_CHOP_ROW) * mho__tiki_share(p->keys, rows) < p->keys->chop_in;
+  return (p->pass + 1) % mho__tiki_period(p->keys, rows) == 0;
 }
 
 void mho__tiki_transfer(const mho_outer_job *job, uint64_t event, mho_pulse_counts *counts) {

@@ -72,7 +72,8 @@ static void shows_both(const training *n, double gamma, double after) {
 static void test_residual(void **state) {
   static const char *const mappings[] = {"differential", "reference", "offset"};
   static const char *const variants[] = {
-      "v1", "v2, granularity: 0.1", "chopped, chop_in: 0.3, chop_out: 0.3", "agad, chop_in: 0.4"};
+      "v1", "v2, granularity: 0.1", "chopped, chop_in: 0.3, chop_out: 0.3, auto_granularity: 0",
+      "agad, chop_in: 0.4, auto_granularity: 0"};
   for (int m = 0; m < 3; m++)
     for (int v = 0; v < 4; v++) {
       char yaml[1024];
@@ -112,7 +113,7 @@ static void test_residual_drifts(void **state) {
   training n = training_new(
       NET "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01, drift: {law: power, nu: "
           "0.1, nu_spread: 0.05}}\nupdate: {scheme: tiki_taka, gamma: 0.5, variant: chopped, "
-          "chop_in: 0.3}\n");
+          "chop_in: 0.3, auto_granularity: 0}\n");
   mho_epoch_row row;
   OK(mho_trainer_epoch(n.t, &row, &ei));
   OK(mho_trainer_age(n.t, 1e4, &ei));
@@ -158,7 +159,8 @@ static void test_residual_wires(void **state) {
   training n =
       training_new(NET "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01}\n"
                        "array: {wire: {r_word: 30 ohm, r_bit: 20 ohm}}\n"
-                       "update: {scheme: tiki_taka, gamma: 0.5, variant: chopped, chop_in: 0.3}\n");
+                       "update: {scheme: tiki_taka, gamma: 0.5, variant: chopped, chop_in: 0.3, "
+                       "auto_granularity: 0}\n");
   mho_epoch_row row;
   OK(mho_trainer_epoch(n.t, &row, &ei));
   const mho_experiment *e = n.e;

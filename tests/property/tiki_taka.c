@@ -160,7 +160,10 @@ static void pulse_at_once(const bench *b, plain *p, uint64_t event, double lr, c
 static void reference(const bench *b, plain *p, uint64_t event, const mho_real *a) {
   const mho_tiki_keys *k = b->own->keys;
   int row = (int)(event % ROWS);
-  uint64_t pass = event / ROWS, period = (uint64_t)fmax(ceil(1 / k->chop_in), 2);
+  double share = k->auto_granularity > 0 ? k->auto_granularity * (double)k->transfer_reads /
+                                               (ROWS * (double)k->transfer_every)
+                                         : 1;
+  uint64_t pass = event / ROWS, period = (uint64_t)fmax(ceil(share / k->chop_in), 2);
   bool agad = k->variant == MHO_TIKI_AGAD, chopped = k->variant == MHO_TIKI_CHOPPED;
   double lr = k->transfer_rate * (k->auto_scale ? b->job.learning_rate : 1), unit;
   if (k->variant == MHO_TIKI_V1) {
@@ -168,8 +171,7 @@ static void reference(const bench *b, plain *p, uint64_t event, const mho_real *
     return;
   }
   unit = k->granularity * (k->variant == MHO_TIKI_V2 ? b->job.nominal_step : b->job.fast_step);
-  if (k->auto_granularity > 0)
-    unit *= k->auto_granularity * (double)k->transfer_reads / (ROWS * (double)k->transfer_every);
+  unit *= share;
 
   for (int j = 0; j < COLS; j++) {
     int c = row * COLS + j;
@@ -189,12 +191,12 @@ static void reference(const bench *b, plain *p, uint64_t event, const mho_real *
 
   bool turns = agad || !k->chop_random
                    ? (pass + 1) % period == 0
-                   : (double)uniform(b, event, MHO_TRANSFER_CHOP_ROW, 0) < k->chop_in;
+                   : (double)uniform(b, event, MHO_TRANSFER_CHOP_ROW, 0) < k->chop_in / share;
   if ((agad || chopped) && turns)
     p->in[row] = -p->in[row];
   if (chopped && row == ROWS - 1)
     for (int j = 0; j < COLS; j++)
-      if ((double)uniform(b, pass, MHO_TRANSFER_CHOP_COL, j) < k->chop_out)
+      if ((double)uniform(b, pass, MHO_TRANSFER_CHOP_COL, j) < k->chop_out / share)
         p->out[j] = -p->out[j];
 }
 
@@ -295,10 +297,12 @@ static void test_arithmetic(void **state) {
   arithmetic("variant: chopped, rate: 1, chop_in: 0.05, chop_out: 0.1, auto_granularity: 0, "
              "forget: true, max_pulses: 1, momentum: 0.25");
   arithmetic("variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
-             "auto_granularity: 100, forget: false, max_pulses: 3");
+             "auto_granularity: 40, forget: false, max_pulses: 3");
   arithmetic("variant: chopped, rate: 0.1371, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
              "transfer_reads: 7, auto_granularity: 0");
-  arithmetic("variant: agad, rate: 2, chop_in: 0.1, tail: 3, auto_granularity: 300, forget: true");
+  arithmetic("variant: agad, rate: 0.5, chop_in: 0.9, tail: 3, auto_granularity: 60, forget: true");
+  arithmetic("variant: chopped, rate: 0.1, chop_in: 0.3, chop_out: 0.2, auto_granularity: 20, "
+             "forget: false");
   arithmetic("variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03317, chop_in: 0.03, "
              "auto_granularity: 0, forget: false");
 }
