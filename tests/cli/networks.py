@@ -226,14 +226,14 @@ def test_other_verbs():
     """eval, program, report, show, netlist, settle, train --from, in a run of each kind of network."""
     for net, dims, x, settable in ((mlp('tanh'), ['N', 64], X, []), (lenet(), ['N', 1, 8, 8], IMAGES, [])):
         chip = imported(nf.onnx(net, dims), 'onnx', '--name', 'v')
-        assert lines('eval', 'v', '--json', *DB)[0]['loss'] == chip['loss']
+        assert lines('eval', 'v', '--json', *DB)[0]['loss'] == chip['loss'], 'eval'
         onto, done = lines('program', 'v', '--set', 'device.card=pcm', '--name', 'vp', '--json', *DB)
-        assert done['source'] == chip['accuracy'] and onto['clipped'] < .02
-        aged = lines('eval', 'vp', '--after', '1d', '--json', *DB)[0]
-        assert aged['loss'] != onto['loss']
+        assert done['source'] == chip['accuracy'] and onto['clipped'] < .02, (done, onto)
+        aged = lines('eval', 'vp', '--after', '1d', '--json', *DB)[0]['after'][0]
+        assert aged['loss'] != onto['loss'], aged
         direct = imported(nf.onnx(net, dims), 'onnx', '--set', 'device.card=pcm', '--seed', '2', '--name', 'vd')
         # the same chip, by way of ideal devices or at once
-        assert direct['loss'] == onto['loss'] and direct['clipped'] == onto['clipped']
+        assert direct['loss'] == onto['loss'] and direct['clipped'] == onto['clipped'], (direct, onto)
         run('report', 'vp', '-o', 'v.html', *DB)
         run('show', 'v', *DB)
         run('netlist', 'vp', '--layer', 'x-h1', '-o', 'v.cir', *DB)
@@ -244,7 +244,7 @@ def test_other_verbs():
         row, = lines('show', 'on', '--json', *DB)
         assert row['final_test_acc'] > chip['accuracy'] + .2, (row['final_test_acc'], chip['accuracy'])
         row, = lines('show', 'v', '--json', *DB)
-        assert (row['kind'], row['parent'], row['status']) == ('programmed', None, 'completed')
+        assert (row['kind'], row['parent'], row['status']) == ('programmed', None, 'completed'), row
 
 
 def test_mappings():
@@ -322,6 +322,7 @@ def test_refused_weights():
     refuses(nf.npz(state), 'npz', '2 of 3 layers', *relu, '--layers', '0,2')
     refuses(nf.npz({'a.weight': np.ones((10, 64))}), 'npz', 'one layer', *relu)
     refuses(nf.npz({}), 'npz', ['not a zip file', 'no weights'][1], *relu)
+    write('values.csv', '1,2,3,4,5,6,7,8,9\n' * 200)
     refuses(nf.npz(state), 'npz', 'dataset.name', *relu, *SETS('dataset.name=table', 'dataset.path=values.csv', 'dataset.targets=7-9'))
     refuses(nf.npz(state), 'npz', 'network.hidden', *relu, '--set', 'network.hidden=[24, 19]')
     refuses(nf.npz(state), 'npz', 'network.topology', *relu, '--set', 'network.hidden=[24]')
@@ -384,8 +385,8 @@ def test_hostile():
             assert p.returncode in (0, 2) and (p.returncode == 0 or len(p.stderr.splitlines()) == 1), (ending, k, p)
         refuses(files['onnx' if ending != 'onnx' else 'npz'], ending, 'bad.' + ending, *relu)
 
-    refuses(zip_bomb(10, said=4000000000), 'npz', 'damaged', *relu)
-    refuses(zip_bomb(10, said=3000), 'npz', 'damaged', *relu)
+    refuses(zip_bomb(10, said=4000000000), 'npz', 'larger than what is taken', *relu)
+    refuses(zip_bomb(10, said=1000000000), 'npz', 'larger than it can be', *relu)
     header = lambda h, body=b'': struct.pack('<Q', len(h)) + h + body
     deep = b'{"a.weight":' + b'[' * 100000 + b']' * 100000 + b'}'
     entry = '{"a.weight": {"dtype": "F32", "shape": %s, "data_offsets": %s}}'
@@ -434,7 +435,7 @@ def on_cards(name, accuracy):
     """One chip (a smoke test) of each of three cards, after a day: it still answers far better than chance."""
     for card in ('ecram', 'pcm', 'reram_es'):
         onto, _ = lines('program', name, '--set', 'device.card=' + card, '--name', card, '--json', *DB)
-        aged = lines('eval', card, '--after', '1d', '--json', *DB)[0]
+        aged = lines('eval', card, '--after', '1d', '--json', *DB)[0]['after'][0]
         print(f'      {name} on {card}: {100 * accuracy:.2f} % ideal, {100 * onto["accuracy"]:.2f} % written, {100 * aged["accuracy"]:.2f} % after a day')
         assert onto['accuracy'] > .5 and aged['accuracy'] > .4, (card, onto['accuracy'], aged['accuracy'])
 
@@ -446,7 +447,7 @@ def test_torch_mlp():
     accuracy, loss = nf.score(answers, Y)
     assert accuracy > .85
     chip = from_torch(net, (64,), 'mlp', '--mean', '0.3', '--std', '0.4')
-    assert chip['accuracy'] == accuracy and abs(chip['loss'] - loss) < 3e-6, (chip, accuracy, loss)
+    assert abs(chip['accuracy'] - accuracy) < 1e-9 and abs(chip['loss'] - loss) < 3e-6, (chip, accuracy, loss)
     on_cards('mlp', accuracy)
 
     back = nn.Sequential(nn.Linear(64, 40), nn.Tanh(), nn.Linear(40, 24), nn.Tanh(), nn.Linear(24, 10))
@@ -465,7 +466,7 @@ def test_torch_lenet():
     accuracy, loss = nf.score(answers, Y)
     assert accuracy > .85
     chip = from_torch(net, (1, 8, 8), 'lenet')
-    assert chip['accuracy'] == accuracy and abs(chip['loss'] - loss) < 2e-6, (chip, accuracy, loss)
+    assert abs(chip['accuracy'] - accuracy) < 1e-9 and abs(chip['loss'] - loss) < 2e-6, (chip, accuracy, loss)
     by_name = imported(nf.npz({k: v.numpy() for k, v in net.state_dict().items()}), 'npz',
                        *SETS('network.neuron=relu', 'network.conv=[6x3p1, pool2, 16x2, 40]'))
     assert (by_name['accuracy'], by_name['loss']) == (chip['accuracy'], chip['loss'])
@@ -487,7 +488,7 @@ def test_torch_means():
         p = net(torch.tensor(IMAGES, dtype=torch.float32)).double().numpy()
     chip = from_torch(net, (1, 8, 8), 'means')
     loss = -np.log(p[np.arange(360), Y]).mean()
-    assert chip['accuracy'] == (p.argmax(1) == Y).mean() and abs(chip['loss'] - loss) < 2e-6, (chip, loss)
+    assert abs(chip['accuracy'] - (p.argmax(1) == Y).mean()) < 1e-9 and abs(chip['loss'] - loss) < 2e-6, (chip, loss)
 
 
 tests = [t for n, t in sorted(globals().items()) if n.startswith('test_')]
