@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "mho/train.h"
 
 /* ---------------------------------------------------------------- values of options */
 
@@ -166,6 +167,10 @@ bool names_config(const char *word) {
 mho_err find_folder(const char *word, const char *option, char path[MHO_TEXT_MAX], bool *is_folder,
                     mho_errinfo *ei) {
   *is_folder = is_folder_path(word);
+  if (!*is_folder && mho_network_file_is(word) && !access(word, F_OK))
+    return mho_fail(ei, MHO_EINVAL,
+                    "%s'%s' is a network of another program: mho import makes it a run", option,
+                    word);
   if (!*is_folder)
     return MHO_OK;
 

@@ -329,6 +329,12 @@ static mho_err bring_weights(mho_trainer *t, mho_store *store, manner how, mho_e
   if (!stat(from, &s) && S_ISDIR(s.st_mode))
     return take_folder(t, from, how, ei);
 
+  if (mho_network_file_is(from))
+    return mho_fail(
+        ei, MHO_EINVAL,
+        "train.from: '%s' is a network of another program: mho import makes it a run to "
+        "start from",
+        from);
   if (!store || is_path)
     return mho_fail(ei, MHO_ENOTFOUND, "train.from: '%s' is no folder of weights%s", from,
                     is_path ? "" : ", and a run needs the run database");

@@ -237,7 +237,7 @@ def test_other_verbs():
         run('report', 'vp', '-o', 'v.html', *DB)
         run('show', 'v', *DB)
         run('netlist', 'vp', '--layer', 'x-h1', '-o', 'v.cir', *DB)
-        run('settle', 'v', '--sample', '0', '--set', 'rule=ep', '--set', 'feedback.scale=0', '-o', 'v.csv', *DB)
+        run('settle', 'v', '--sample', '0', '--set', 'rule=ep', '--set', 'feedback.scale=0', *DB)
 
         write('v.yaml', run('show', 'v', '--config', *DB).stdout)
         run('train', 'v.yaml', '--set', 'train.epochs=6', '--set', 'update.optimizer=adam', '--from', 'v', '--name', 'on', *DB)
@@ -346,6 +346,8 @@ def test_refused_config():
     refuses(data, 'onnx', 'as many', '--mean', '1,2', '--std', '1,2,3,4')
     refuses(data, 'onnx', '--layers', '--layers', 'a')
     refused('import', '--onnx', 'none.onnx', *DB, says='No such file')
+    for words in (['train', '--from', 'net.onnx'], ['train', '--set', 'train.from=net.onnx'], ['program', 'net.onnx']):
+        refused(*words, *DB, says='mho import')
     refused('import', '--onnx', 'net.onnx', 'runs.jsonl', *DB, says='either a network')
     refused('import', 'runs.jsonl', '--mean', '1', *DB, says='go with a network')
     refused('import', '--onnx', 'net.onnx', '--mean', 'x', *DB, says='list of numbers')
