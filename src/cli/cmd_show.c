@@ -61,7 +61,7 @@ static void print_head(const mho_run_row *r) {
   print_line("run", r->id, ", ", r->name);
   print_line("status", r->status, ": ", r->error);
   if (r->parent || is_programmed(r))
-    print_line("programmed", "weights of", " ", r->parent ? r->parent : "a folder or file (train.from)");
+    print_line("programmed", "weights of", " ", r->parent ? r->parent : "a file (train.from)");
 
   if (isfinite(r->final_test_rms) && is_programmed(r))
     printf("rms        %.4g (test), as programmed in %.1f s, %.4g pulses\n", r->final_test_rms,

@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "exchange/chain.h"
+#include "exchange/layer_chain.h"
 
 /* ---------------------------------------------------------------- means over windows */
 

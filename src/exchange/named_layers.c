@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exchange/chain.h"
+#include "exchange/layer_chain.h"
 
 /* The weights of a layer, and its place among the arrays. */
 typedef struct named {

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "exchange/chain.h"
+#include "exchange/layer_chain.h"
 
 /** The formats; of bytes or names that are none of them MHO_FORMAT_NONE. */
 typedef enum mho_format {

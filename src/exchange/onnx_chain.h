@@ -3,7 +3,7 @@
 #ifndef MHO_EXCHANGE_ONNX_CHAIN_H
 #define MHO_EXCHANGE_ONNX_CHAIN_H
 
-#include "exchange/chain.h"
+#include "exchange/layer_chain.h"
 
 /** The layers of a model.
  *  @param file  stands for it in messages.

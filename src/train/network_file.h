@@ -4,7 +4,7 @@
 #ifndef MHO_TRAIN_NETWORK_FILE_H
 #define MHO_TRAIN_NETWORK_FILE_H
 
-#include "exchange/chain.h"
+#include "exchange/layer_chain.h"
 #include "train/weight_folder.h"
 
 struct mho_network_file {

@@ -1,4 +1,4 @@
-/* network.c - networks of other programs: .npz, safetensors and ONNX files, by what they begin with.
+/* network.c - networks of other programs: .npz, safetensors and ONNX, by what they begin with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 

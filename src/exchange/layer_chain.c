@@ -1,6 +1,6 @@
-/* chain.c - the layers of a trained network in memory.
+/* layer_chain.c - the layers of a trained network in memory.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "exchange/chain.h"
+#include "exchange/layer_chain.h"
 
 #include <stdio.h>
 

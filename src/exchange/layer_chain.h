@@ -1,4 +1,4 @@
-/* chain.h - a trained network as other programs have it: layers one after another.
+/* layer_chain.h - a trained network as other programs have it: layers one after another.
  *
  *   a = W z + b, dense, or a convolution over the positions of z;   z' = pool(rho(a))
  *
@@ -6,8 +6,8 @@
  * kernel] of a convolution, whose output is planar, a channel's plane after the other. Padding is
  * zeros around the planes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_EXCHANGE_CHAIN_H
-#define MHO_EXCHANGE_CHAIN_H
+#ifndef MHO_EXCHANGE_LAYER_CHAIN_H
+#define MHO_EXCHANGE_LAYER_CHAIN_H
 
 #include "exchange/tensors.h"
 
