@@ -244,7 +244,7 @@ def test_other_verbs():
         row, = lines('show', 'on', '--json', *DB)
         assert row['final_test_acc'] > chip['accuracy'] + .2, (row['final_test_acc'], chip['accuracy'])
         row, = lines('show', 'v', '--json', *DB)
-        assert (row['kind'], row['parent'], row['status']) == ('programmed', None, 'completed'), row
+        assert (row['kind'], row.get('parent'), row['status']) == ('programmed', None, 'completed'), row
 
 
 def test_mappings():
