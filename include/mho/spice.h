@@ -117,8 +117,8 @@ typedef struct mho_spice_isolation {
  *
  *  @param out  everything that ngspice printed, as text; free it with mho_free.
  *  @return MHO_OK; errors of mho_spice_load; MHO_EINVAL for too many words, and for a command that
- *          only a trusted netlist may give; MHO_ESPICE when ngspice complained, crashed or was stopped;
- *          MHO_EINTERRUPTED. */
+ *          only a trusted netlist may give; MHO_ESPICE when ngspice complained, crashed or was
+ *          stopped; MHO_EINTERRUPTED. */
 MHO_API mho_err mho_spice_isolated(const mho_spice_isolation *how, const char *netlist, char **out,
                                    mho_errinfo *ei);
 /** The other end: what the child's main returns.

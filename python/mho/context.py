@@ -18,6 +18,9 @@ from .library import Handle, callbacks, lib, structs
 
 logger = logging.getLogger('mho')
 
+INTERVAL = 0.1  # s between two looks at how far a call is
+NOBODY = callbacks['progress_call']()
+
 
 def log_message(_user, level, message):
     warns = level == CONSTANTS['MHO_LOG_WARNING']
@@ -55,7 +58,7 @@ class Context:
         self.pool = Handle(lib.mho_pool_new, lib.mho_pool_free, threads or 0)
         self.flag = ctypes.c_int(0)
         self.events = queue.SimpleQueue()
-        self.failure = None
+        self.failure, self.look = None, None
         self.struct = structs['mho_context'](pool=self.pool.address, log=callbacks['log_call'](log_message),
                                              stop=ctypes.addressof(self.flag))
 
@@ -64,12 +67,15 @@ class Context:
         return ctypes.byref(self.struct)
 
     def show(self, progress):
-        """Tell progress(what, done, total) how far calls are from here on; None: nobody.
+        """Tell progress(what, done, total) some times a second how far calls are from here on; None: nobody.
 
-        It runs in the thread of the call, and often: it must take no time."""
+        The library would call after every batch, which takes longer than a small batch may. So it finds a function to
+        call only when the waiting thread has put one there, and the function takes itself away."""
         def step(_user, what, done, total, _note):
-            progress(what, done, total)
-        self.struct.progress = callbacks['progress_call'](step) if progress else callbacks['progress_call']()
+            self.struct.progress = NOBODY
+            self.later(progress, what, done, total)
+        self.look = callbacks['progress_call'](step) if progress else None
+        self.struct.progress = self.look or NOBODY
 
     def here(self, function, *args):
         """Call a function in the thread that waits for a call; its result. An exception stops the call."""
@@ -109,10 +115,19 @@ class Context:
             raise why
         return result
 
+    def next_event(self):
+        """What the call asks for next. As long as it asks nothing it is looked at now and then."""
+        while self.look is not None:
+            try:
+                return self.events.get(timeout=INTERVAL)
+            except queue.Empty:
+                self.struct.progress = self.look
+        return self.events.get()
+
     def serve(self):
         """Do what the call asks for, until it ends."""
         while True:
-            event = self.events.get()
+            event = self.next_event()
             if event is None:
                 return
             function, args, reply = event

@@ -3,9 +3,6 @@
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 import sys
-import time
-
-INTERVAL = 0.1  # s between two looks at how far a call is
 
 
 def in_notebook():
@@ -49,7 +46,7 @@ class Bar(NoBar):
     """A bar over epochs, which moves with the batches of each."""
 
     def __init__(self, context, tqdm, done):
-        self.context, self.tqdm, self.done, self.looked = context, tqdm, done, 0.0
+        self.context, self.tqdm, self.done = context, tqdm, done
         self.move(done)
 
     def __enter__(self):
@@ -61,12 +58,9 @@ class Bar(NoBar):
         self.tqdm.close()
 
     def step(self, what, batches, total):
-        """After a batch, in the thread of the call."""
-        now = time.monotonic()
-        if now - self.looked < INTERVAL or what != b'train':
-            return
-        self.looked = now
-        self.context.later(self.move, self.done + batches / total)
+        """After a batch."""
+        if what == b'train':
+            self.move(self.done + batches / total)
 
     def move(self, to):
         self.tqdm.update(to - self.tqdm.n)

@@ -156,8 +156,8 @@ static json_t *times_json(const options *o, const mho_evaluated *r) {
 
   json_t *after = json_array();
   for (int i = 1; i < o->n_times; i++) {
-    json_t *t = json_pack("{ss sf sf}", "after", o->name[i], "after_s", o->time[i], "loss",
-                          r[i].loss);
+    json_t *t =
+        json_pack("{ss sf sf}", "after", o->name[i], "after_s", o->time[i], "loss", r[i].loss);
     add_score(t, &r[i]);
     if (o->draws > 1)
       json_object_set_new(t, "std", json_real(r[i].deviation));
@@ -220,8 +220,7 @@ static void print_text(const options *o, const mho_evaluated *r, const char *id,
          values ? "rms" : "%", values ? "std" : "std %", "loss");
   for (int i = 0; i < o->n_times; i++) {
     char score[16], std[16] = "-";
-    snprintf(score, sizeof score, values ? "%.4g" : "%.2f",
-             (values ? 1 : 100) * r[i].score);
+    snprintf(score, sizeof score, values ? "%.4g" : "%.2f", (values ? 1 : 100) * r[i].score);
     if (o->draws > 1)
       snprintf(std, sizeof std, values ? "%.2g" : "%.2f", (values ? 1 : 100) * r[i].deviation);
     printf("%10s %8s %8s %8.4f\n", o->name[i], score, std, r[i].loss);

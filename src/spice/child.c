@@ -2,9 +2,9 @@
  *
  * Some circuits and commands crash the library, others never return, and what a netlist includes
  * from files is not checked before. The child is this program again, or another one of this
- * library, with one word as argument, spawned, not forked: the parent may run threads. Parent and child talk through a socket: the
- * netlist goes in, what ngspice prints comes out, and after it one line of the child's own, without
- * which the child has died.
+ * library, with one word as argument, spawned, not forked: the parent may run threads. Parent and
+ * child talk through a socket: the netlist goes in, what ngspice prints comes out, and after it one
+ * line of the child's own, without which the child has died.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <poll.h>

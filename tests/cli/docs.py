@@ -2,7 +2,8 @@
 
 A page's blocks run in their order, in a folder that looks like the top of a fresh tree. ```console holds commands behind
 `$ ` and what they print, where numbers may differ and `...` stands for any lines; ```yaml is a config, study or card that
-mho takes; ```c is a program that compiles; ```text is nobody's. A comment before a block says what is special:
+mho takes; ```c is a program that compiles; ```python is run by one interpreter a page, with the names of the blocks before;
+```text is nobody's. A comment before a block says what is special:
 
     <!-- docs: file NAME -->       the block is written to that file first, for the blocks behind it
     <!-- docs: exit 2 -->          the exit code of its last command
@@ -13,6 +14,7 @@ mho takes; ```c is a program that compiles; ```text is nobody's. A comment befor
     <!-- docs: quote FILE -->      C that stands in that file, `...` and comments aside
 """
 import glob
+import json
 import os
 import re
 import shutil
@@ -27,7 +29,7 @@ SLOW = bool(os.environ.get('MHO_TEST_SLOW'))
 ELSEWHERE = {'docs/schema.md': 'tests/cli/schema.py runs its queries'}
 README_LINES, README_BYTES = 120, 9000
 MARKER = re.compile(r'^\s*<!-- docs: (file|exit|with|needs|slow|not run|quote):?\s*(.*?)\s*-->$')
-LANGUAGES = ('console', 'yaml', 'c', 'text')
+LANGUAGES = ('console', 'yaml', 'c', 'python', 'text')
 
 
 def text(path):
@@ -190,6 +192,46 @@ def run_c(block, where):
     assert p.returncode == 0, f'{block.place}: {p.stderr}'
 
 
+# What the interpreter of a page's Python blocks runs: a block a line, as JSON; how it went is a line, too.
+INTERPRETER = '''
+import contextlib, io, json, sys, traceback, warnings
+warnings.simplefilter('error')
+names, answers = {'__name__': '__main__'}, sys.stdout
+for line in sys.stdin:
+    said, failed = io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(compile(json.loads(line), 'block', 'exec'), names)
+    except BaseException:
+        failed = traceback.format_exc()
+    print(json.dumps([said.getvalue(), failed]), file=answers, flush=True)
+'''
+interpreters = {}  # by the folder of their page
+
+
+def interpreter_of(where):
+    if where not in interpreters:
+        python = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else sys.executable  # the one with Debian's numpy
+        env = {**os.environ, 'PYTHONPATH': os.path.join(TOP, 'python'), 'PYTHONDONTWRITEBYTECODE': '1',
+               'MHO_LIBRARY': os.path.join(os.path.dirname(os.path.abspath(MHO)), 'libmho.so')}
+        interpreters[where] = subprocess.Popen([python, '-c', INTERPRETER], cwd=where, env=env, text=True,
+                                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return interpreters[where]
+
+
+def run_python(block, where):
+    interpreter = interpreter_of(where)
+    print(json.dumps(block.body()), file=interpreter.stdin, flush=True)
+    said, failed = json.loads(interpreter.stdout.readline())
+    assert failed is None, f'{block.place}: {failed}'
+
+
+def end_interpreter(where):
+    if where in interpreters:
+        interpreters[where].communicate()
+        del interpreters[where]
+
+
 VERBS = set(re.findall(r'^  (\w+) ', run('--help').stdout, re.M))
 
 
@@ -229,7 +271,7 @@ def run_block(block, where):
             f.write(block.body())
     if block.language == 'text':
         return False
-    {'console': run_console, 'yaml': run_yaml, 'c': run_c}[block.language](block, where)
+    {'console': run_console, 'yaml': run_yaml, 'c': run_c, 'python': run_python}[block.language](block, where)
     return True
 
 
@@ -237,7 +279,10 @@ def run_page(page, content):
     blocks = blocks_of(page, content)
     where = like_a_tree(os.path.join(folder, page.replace('/', '-')))
     start = time.monotonic()
-    ran = sum([run_block(b, where) for b in blocks])
+    try:
+        ran = sum([run_block(b, where) for b in blocks])
+    finally:
+        end_interpreter(where)
     print(f'      {page}: {ran} of {len(blocks)} blocks in {time.monotonic() - start:.1f} s')
     shutil.rmtree(where)
     return ran
@@ -265,6 +310,8 @@ def test_what_is_wrong_is_seen():
     fails('```console\n$ echo 1 2\n1 2 3\n```\n', 'does not print')
     fails('```yaml\nnetwork: {hiden: [3]}\n```\n', 'hiden')
     fails('```yaml\nstudy: s\nvary: {device.step: [1]}\n```\n', 'device.step')
+    fails('```python\nimport mho\n```\n\n```python\nmho.train({"train": {"epoch": 3}}, db=None)\n```\n', 'did you mean train.epochs')
+    fails('```python\nnothing\n```\n', 'NameError')
     fails('```c\nint main(void) { return x; }\n```\n', 'undeclared')
     fails('<!-- docs: quote examples/device.c -->\n```c\ndouble no_such_thing;\n```\n', 'not in examples/device.c')
     fails('<!-- docs: not run: too long -->\n```console\n$ mho trian\n```\n', 'no verb')

@@ -547,8 +547,8 @@ MHO_API mho_err mho_device_fit(const mho_device_model *model, const void *params
                                const mho_fit_options *o, mho_fit *out, mho_errinfo *ei);
 /** Names of the fitted parameters that the data do not determine, ", " between; "" for none. */
 MHO_API void mho_fit_undetermined(const mho_fit *f, char *out, size_t capacity);
-/** Readings that start a track or may be cut off by a bound: the filter takes them, the fit does not
- *  count them. */
+/** Readings that start a track or may be cut off by a bound: the filter takes them, the fit does
+ *  not count them. */
 static inline int mho_fit_followed(const mho_fit *f) {
   return f->rows - f->used - f->missing - f->outliers;
 }
