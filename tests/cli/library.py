@@ -150,6 +150,27 @@ def test_the_version_is_one():
     assert printed(compiled('version', 'cc', source, *flags), home) == f'{version} {version}'
     assert os.path.exists(os.path.join(home, f'libmho.so.{version}'))
 
+# ---------------------------------------------------------------- the package of Python
+
+def test_the_package_of_python_is_installed_whole():
+    """It finds the library that lies where it was installed, and is the one of the sources."""
+    _, home = installed()
+    root = os.path.join(folder, 'root')
+    place = next(os.path.dirname(d) for d, _, names in os.walk(root) if os.path.basename(d) == 'mho' and '__init__.py' in names)
+    sources = os.path.join(SOURCE, 'python', 'mho')
+    for name in os.listdir(sources):
+        if name.endswith('.py'):
+            with open(os.path.join(sources, name), 'rb') as a, open(os.path.join(place, 'mho', name), 'rb') as b:
+                assert a.read() == b.read(), name
+    with open(os.path.join(place, 'mho', 'installed'), encoding='utf-8') as f:
+        assert home == root + f.read().strip(), home
+
+    program = 'import mho; run = mho.train({"train": {"epochs": 1}}, db=None); print(mho.__file__, run.status)'
+    env = {**os.environ, 'PYTHONPATH': place, 'MHO_LIBRARY': os.path.join(home, 'libmho.so.0'), 'PYTHONDONTWRITEBYTECODE': '1'}
+    python = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else 'python3'  # the one with Debian's numpy
+    p = subprocess.run([python, '-c', program], env=env, capture_output=True, text=True)
+    assert p.stdout == f'{place}/mho/__init__.py completed\n', p.stdout + p.stderr
+
 
 mho.main([test_results_are_the_commands, test_threads_play_no_part, test_a_program_trains_on_what_is_installed,
-          test_a_device_outside_of_mho, test_the_version_is_one])
+          test_a_device_outside_of_mho, test_the_version_is_one, test_the_package_of_python_is_installed_whole])

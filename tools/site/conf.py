@@ -28,7 +28,7 @@ pygments_style = 'default'
 pygments_dark_style = 'github-dark'
 
 CONTENTS = [
-    ('Manual', ['guide', 'physics', 'gallery', 'config', 'models', 'energy', 'schema', 'glossary']),
+    ('Manual', ['guide', 'python', 'physics', 'gallery', 'config', 'models', 'energy', 'schema', 'glossary']),
     ('For developers', ['architecture', 'extend', '../CONTRIBUTING', '../CHANGELOG', '../tests/bench/README']),
 ]
 
