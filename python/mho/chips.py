@@ -2,10 +2,13 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import contextlib
 import ctypes
 import os
 from collections import namedtuple
+from typing import Any, Callable
 
 from .context import Context
 from .database import DEFAULT, Database
@@ -27,7 +30,10 @@ def chip_of(p):
     return Chip(p.run.decode(), p.chip, p.seed, p.accuracy, p.loss, p.rms, p.clipped, p.pulses, connections)
 
 
-def program(source, *, db=DEFAULT, chips=1, set=None, name=None, seed=None, config=None, threads=None, on_chip=None):
+def program(source: str | os.PathLike, *, db: str | os.PathLike | Database | None = DEFAULT, chips: int = 1,
+            set: dict[str, Any] | None = None, name: str | None = None, seed: int | None = None,
+            config: str | os.PathLike | None = None, threads: int | None = None,
+            on_chip: Callable[[Chip], Any] | None = None) -> list[Chip]:
     """Write weights onto new chips, evaluate each and store it as a run of kind 'programmed': a list of mho.Chip.
 
     source: a stored run (id, name, 'last'), or a folder of weights (mho.Network.export), whose network `config`, a

@@ -2,10 +2,13 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import ctypes
 import os
 import sys
 from collections import namedtuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +16,9 @@ from .context import Context
 from .declarations import CONSTANTS
 from .library import Handle, callbacks, encoded, lib, structs, taken, texts
 from .quantities import ohms
+
+if TYPE_CHECKING:
+    from .network import Network
 
 #: A comparison with ngspice: the largest difference as such and relative, where it is, what is allowed, and whether it
 #: passed; core, spice: the values compared, arrays [n].
@@ -26,7 +32,7 @@ Checked = namedtuple('Checked', 'passed n worst expected margin printed')
 CHILD = 'import sys; sys.path.insert(0, {!r}); from mho.spice_child import main; main()'
 
 
-def netlist_check(netlist, trusted=False, timeout=300):
+def netlist_check(netlist: str, trusted: bool = False, timeout: float = 300) -> Checked:
     """Run a netlist and its .control block in ngspice, and compare what it prints with its comments
     '* expect NAME = VALUE +- MARGIN UNIT': a Checked.
 
@@ -47,7 +53,9 @@ def netlist_check(netlist, trusted=False, timeout=300):
 class Circuits:
     """The part of a network that speaks of circuits. Reads in it are without noise, converters and amplifiers."""
 
-    def netlist(self, connection=None, image=0, transposed=False, r_word=None, r_bit=None, tile=None, of='a network'):
+    def netlist(self, connection: str | None = None, image: int = 0, transposed: bool = False,
+                r_word: float | str | None = None, r_bit: float | str | None = None,
+                tile: tuple[int, int] | None = None, of: str = 'a network') -> str:
         """One read of a connection's crossbar (None: that into the read-out) with test image number `image`, as text
         that `ngspice -b` runs; comments say what the core expects of every value.
 
@@ -61,13 +69,14 @@ class Circuits:
         options.connection = network.connection_address(connection)
         return network.written(lib.mho_trainer_netlist_crossbar, options)
 
-    def netlist_of_network(self, image=0, norton=False, transient=False, of='a network'):
+    def netlist_of_network(self, image: int = 0, norton: bool = False, transient: bool = False,
+                           of: str = 'a network') -> str:
         """The whole settling network, free and nudged phase; norton: clamped inputs as currents, far smaller; transient:
         settled by .tran in place of .op."""
         options = structs['mho_trained_netlist'](of=encoded(of), image=image, norton=norton, transient=transient)
         return self.ideal_twin().written(lib.mho_trainer_netlist_network, options)
 
-    def netlist_of_device(self, pulses=50, seed=0, of='a device'):
+    def netlist_of_device(self, pulses: int = 50, seed: int = 0, of: str = 'a device') -> str:
         """The experiment's device under so many pulses at random."""
         options = structs['mho_trained_netlist'](of=encoded(of), pulses=pulses, seed=seed)
         return self.ideal_twin().written(lib.mho_trainer_netlist_device, options)
@@ -77,24 +86,24 @@ class Circuits:
         write(self, options, ctypes.byref(out))
         return taken(out.value)
 
-    def ideal_twin(self):
+    def ideal_twin(self) -> Network:
         """This network read without noise, converters and amplifiers; it itself stays as it is."""
         network = self.twin()
         lib.mho_trainer_read_ideally(network)
         return network
 
-    def cosim(self, connection=None, vectors=4):
+    def cosim(self, connection: str | None = None, vectors: int = 4) -> list[Comparison]:
         """Reads of a connection's crossbar, forward and transposed, in ngspice and in the core: Comparisons."""
         network = self.ideal_twin()
         k = network.connection_address(connection)
         return [c for transposed in (False, True)
                 for c in network.compared(lib.mho_trainer_cosim_crossbar, k, transposed, vectors)]
 
-    def cosim_of_network(self, samples=3, transient=False, norton=False):
+    def cosim_of_network(self, samples: int = 3, transient: bool = False, norton: bool = False) -> list[Comparison]:
         """The first test images settled by ngspice and by the core: Comparisons."""
         return self.ideal_twin().compared(lib.mho_trainer_cosim_network, samples, transient, norton)
 
-    def cosim_of_device(self):
+    def cosim_of_device(self) -> list[Comparison]:
         """The experiment's device under pulses in ngspice and in the core: Comparisons."""
         return self.ideal_twin().compared(lib.mho_trainer_cosim_device)
 

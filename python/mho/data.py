@@ -2,10 +2,18 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
+from typing import Tuple
+
 import numpy as np
+import numpy.typing as npt
 
 from .arrays import address, ready, refuse
 from .library import Handle, lib, structs
+
+#: Samples x and their targets y.
+Part = Tuple[npt.ArrayLike, npt.ArrayLike]
 
 
 class Data:
@@ -18,7 +26,7 @@ class Data:
        training samples alone; off: the network gets them as they are.
     """
 
-    def __init__(self, train, test, validation=None, normalize=False):
+    def __init__(self, train: Part, test: Part, validation: Part | None = None, normalize: bool = False):
         self.kept = []  # arrays that the library reads
         self.struct = structs['mho_dataset'](scale=1 / 255)
         self.handle = Handle.of(self.struct, lib.mho_dataset_free, needs=[self.kept])
@@ -41,7 +49,7 @@ class Data:
         self.kept.append(array)
         return address(array)
 
-    def same(self, name, what, value):
+    def same(self, name: str, what: str, value: int) -> None:
         """A size that all parts must share."""
         before = getattr(self.struct, what)
         if before not in (0, value) and name != 'train':

@@ -2,14 +2,25 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from typing import TYPE_CHECKING, Any, Dict, List, Union
 
 from .declarations import CONSTANTS
 from .library import Handle, callbacks, encoded, lib, taken, texts
 
+if TYPE_CHECKING:
+    import pandas
+
+    from .run import Run
+
 DEFAULT = 'results/runs.db'
+
+#: What questions are answered with.
+Frame = Union['pandas.DataFrame', List[Dict[str, Any]]]
 
 
 def value(cell):
@@ -26,7 +37,7 @@ def value(cell):
     return None  # what a blob has in it the library does not show
 
 
-def frame(names, rows):
+def frame(names: list[str], rows: list) -> Frame:
     """A pandas DataFrame, where pandas is there; else a list of dicts."""
     try:
         import pandas
@@ -40,7 +51,7 @@ class Database:
 
     Answers are pandas frames, or lists of dicts where pandas is not there. docs/schema.md has the tables."""
 
-    def __init__(self, path=DEFAULT):
+    def __init__(self, path: str | os.PathLike = DEFAULT):
         self.path = os.fspath(path)
 
     @classmethod
@@ -68,7 +79,7 @@ class Database:
 
     # ------------------------------------------------------------ asked
 
-    def answer(self, sql, *args, timeout=0):
+    def answer(self, sql: str, *args: Any, timeout: float = 0) -> tuple[list[str], list[list[Any]]]:
         """(names, rows) of one read-only statement."""
         names, rows = [], []
 
@@ -85,47 +96,47 @@ class Database:
             lib.mho_store_query(store, encoded(sql), len(words), texts(words), timeout, callbacks['row_call'](take), None)
         return names, rows
 
-    def records(self, sql, *args):
+    def records(self, sql: str, *args: Any) -> list[dict[str, Any]]:
         """The same as a list of dicts."""
         names, rows = self.answer(sql, *args)
         return [dict(zip(names, row)) for row in rows]
 
-    def query(self, sql, *args, timeout=0):
+    def query(self, sql: str, *args: Any, timeout: float = 0) -> Frame:
         """A frame of one read-only statement, with args for ?1, ?2, ...; timeout: s, 0: none."""
         return frame(*self.answer(sql, *args, timeout=timeout))
 
-    def runs(self, where=None, *args):
+    def runs(self, where: str | None = None, *args: Any) -> Frame:
         """A frame of runs, oldest first, with the columns of view v_run; where: a condition on them, in SQL."""
         condition = f' WHERE {where}' if where else ''
         return self.query(f'SELECT * FROM v_run{condition} ORDER BY id', *args)
 
-    def epochs(self, run='last'):
+    def epochs(self, run: str = 'last') -> Frame:
         """A frame of a run's epochs: table epoch."""
         return self.query('SELECT * FROM epoch WHERE run_id = ?1 ORDER BY epoch', self.find(run))
 
-    def layers(self, run='last'):
+    def layers(self, run: str = 'last') -> Frame:
         """A frame of a run's connections after each epoch: table layer_epoch."""
         return self.query('SELECT * FROM layer_epoch WHERE run_id = ?1 ORDER BY epoch, layer', self.find(run))
 
-    def studies(self):
+    def studies(self) -> Frame:
         """A frame of studies, one row a grid point: view v_study."""
         return self.query('SELECT * FROM v_study WHERE study IS NOT NULL')
 
     # ------------------------------------------------------------ runs
 
-    def find(self, run='last'):
+    def find(self, run: str = 'last') -> str:
         """The id of a run: of an id, a name, an id prefix, or 'last'."""
         id = ctypes.create_string_buffer(CONSTANTS['MHO_ID_MAX'])
         with self.reader() as store:
             lib.mho_store_find(store, encoded(run), ctypes.addressof(id))
         return id.value.decode()
 
-    def run(self, run='last', threads=None):
+    def run(self, run: str = 'last', threads: int | None = None) -> Run:
         """A stored run: an mho.Run."""
         from .run import stored_run
         return stored_run(self, self.find(run), threads)
 
-    def report(self, run='last'):
+    def report(self, run: str = 'last') -> Report:
         """The page of a run, which notebooks show inline."""
         out = ctypes.c_void_p()
         id = self.find(run)
@@ -140,7 +151,7 @@ class Report:
     def __init__(self, html):
         self.html = html
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         with open(path, 'w', encoding='utf-8') as f:
             f.write(self.html)
 

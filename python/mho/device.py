@@ -2,12 +2,17 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import ctypes
 import json
+import os
+from typing import Any, Sequence
 
 import numpy as np
 
 from .context import Context
+from .database import Frame, frame
 from .experiment import Experiment, assignments, registry
 from .library import Handle, encoded, lib, structs, taken, texts
 from .quantities import quantity
@@ -26,9 +31,8 @@ class Curve:
     def __len__(self):
         return len(self.mean)
 
-    def frame(self):
+    def frame(self) -> Frame:
         """The same as a frame, see mho.Database."""
-        from .database import frame
         return frame(list(self.names), list(zip(*(getattr(self, name).tolist() for name in self.names))))
 
     def plot(self, axes=None):
@@ -46,7 +50,7 @@ class Device:
     """A device model or card, by its name ('ecram', 'model:pcm', 'card:pcm', 'mine.yaml'), with keys on top:
     Device('soft_bounds', {'device.step_up': 0.01})."""
 
-    def __init__(self, name, set=None):
+    def __init__(self, name: str | os.PathLike, set: dict[str, Any] | None = None):
         words = assignments(set)
         handle = Handle(lib.mho_experiment_of_device, lib.mho_experiment_free, registry, encoded(name), len(words),
                         texts(words))
@@ -56,7 +60,7 @@ class Device:
     def __repr__(self):
         return f'<mho.Device {self.name}>'
 
-    def curve(self, cells=1000, pulses=0, reset_pulses=-1, cycles=1, seed=1):
+    def curve(self, cells: int = 1000, pulses: int = 0, reset_pulses: int = -1, cycles: int = 1, seed: int = 1) -> Curve:
         """The answer of a population to cycles of SET and RESET pulses: a Curve.
 
         pulses: SET pulses of a cycle, 0: about from end to end; reset_pulses: -1: as many. seed: of spread, noise."""
@@ -88,13 +92,15 @@ class Fit:
         values = ', '.join(f'{name} {value:.4g}' for name, value in self.parameters.items())
         return f'<mho.Fit {self.model}: {values}>'
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Write the card, which device.card then names."""
         with open(path, 'w', encoding='utf-8') as f:
             f.write(self.card)
 
 
-def fit(path, model=None, *, iv=False, unit=None, read_voltage=0, g=None, up=None, down=None, fixed=None, set=None):
+def fit(path: str | os.PathLike, model: str | None = None, *, iv: bool = False, unit: str | None = None,
+        read_voltage: float | str = 0, g: str | None = None, up: str | None = None, down: str | None = None,
+        fixed: str | Sequence[str] | None = None, set: dict[str, Any] | None = None) -> Fit:
     """Fit a device model to a CSV of measured pulses: an mho.Fit. `mho device fit --help` says what its columns are.
 
     model: None: all that can be, compared by Schwarz's criterion. iv: the CSV has I-V sweeps. unit: of the readings.

@@ -2,12 +2,18 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import json
 import os
 import warnings
+from typing import Any, Dict, Union
 
 from .errors import Error, IdleKeyWarning
 from .library import Handle, callbacks, encoded, lib, taken
+
+#: A dict of sections, YAML text, a file, or nothing.
+Config = Union[Dict[str, Any], str, os.PathLike, 'Experiment', None]
 
 registry = Handle(lib.mho_registry_new, lib.mho_registry_free)
 
@@ -72,7 +78,8 @@ class Experiment:
     Raises mho.Error with the sentence of the library: the key, the place, the cure.
     """
 
-    def __init__(self, config=None, set=None, seed=None, strict=False, assign=None):
+    def __init__(self, config: Config = None, set: dict[str, Any] | None = None, seed: int | None = None,
+                 strict: bool = False, assign: dict[str, str] | None = None):
         c = read_config(config)
         for assignment in assignments(set):
             lib.mho_config_set(c, encoded(assignment))
@@ -111,11 +118,11 @@ class Experiment:
         if found:
             warnings.warn('no effect: ' + '; '.join(found), IdleKeyWarning, stacklevel=4)
 
-    def yaml(self, changed_only=False):
+    def yaml(self, changed_only: bool = False) -> str:
         """The config as YAML with a comment a key; or only what is away from the defaults."""
         return taken(lib.mho_experiment_yaml(self.handle, changed_only))
 
-    def dict(self):
+    def dict(self) -> dict[str, dict[str, Any]]:
         """The config as a dict of sections, every key resolved, quantities in SI units."""
         return json.loads(taken(lib.mho_experiment_json(self.handle)))
 

@@ -2,21 +2,30 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import ctypes
 import math
+import os
 from collections import namedtuple
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from .arrays import REAL, address, ready, refuse, room
 from .circuits import Circuits
 from .context import Context
 from .declarations import CONSTANTS
 from .errors import Error
-from .experiment import Experiment
+from .experiment import Config, Experiment
 from .library import Handle, callbacks, encoded, lib, structs
 from .progress import bar
 from .quantities import seconds
+
+if TYPE_CHECKING:
+    from .data import Data
+    from .database import Database
 
 PARTS = ('train', 'validation', 'test')
 
@@ -52,8 +61,9 @@ class Network(Circuits):
     A network belongs to one thread of Python at a time; several networks work at the same time.
     """
 
-    def __init__(self, config=None, data=None, threads=None, set=None, seed=None, strict=False, db=None,
-                 bring=True):
+    def __init__(self, config: Config = None, data: Data | None = None, threads: int | None = None,
+                 set: dict[str, Any] | None = None, seed: int | None = None, strict: bool = False,
+                 db: Database | None = None, bring: bool = True):
         self.experiment = config if isinstance(config, Experiment) else Experiment(config, set, seed, strict)
         self.context, self.data, self.db = Context(threads), data, db
         self.epochs, self.after = [], 0.0
@@ -73,7 +83,7 @@ class Network(Circuits):
         layers = ', '.join(f'{name} {units}' for name, units in self.layers.items())
         return f'<mho.Network {layers}>'
 
-    def take_start(self):
+    def take_start(self) -> None:
         """The weights that train.from names."""
         if self.db is None:
             lib.mho_trainer_from(self, None)
@@ -81,7 +91,7 @@ class Network(Circuits):
         with self.db.reader() as store:
             lib.mho_trainer_from(self, store)
 
-    def twin(self):
+    def twin(self) -> Network:
         """Another network of the same experiment, in the same state."""
         other = Network(self.experiment, self.data, threads=1, bring=False)
         other.load(self.save())
@@ -91,7 +101,7 @@ class Network(Circuits):
     # ------------------------------------------------------------ what it is made of
 
     @property
-    def layers(self):
+    def layers(self) -> dict[str, int]:
         """{name: units}, from the input 'x' to the read-out 'out'."""
         units, found = ctypes.c_int(), {}
         for i in range(lib.mho_trainer_layers(self)):
@@ -100,7 +110,7 @@ class Network(Circuits):
         return found
 
     @property
-    def connections(self):
+    def connections(self) -> dict[str, Connection]:
         """{name: Connection}, trained ones first."""
         found = [self.connection_at(i) for i in range(lib.mho_trainer_connections(self))]
         return {c.name: c for c in found}
@@ -122,11 +132,11 @@ class Network(Circuits):
 
     # ------------------------------------------------------------ weights and conductances
 
-    def weights(self, connection, out=None):
+    def weights(self, connection: str, out: np.ndarray | None = None) -> np.ndarray:
         """Weights as they are programmed, [rows x cols]; written into `out` itself where it is given."""
         return self.matrix(lib.mho_trainer_weights, connection, out)
 
-    def effective(self, connection, out=None):
+    def effective(self, connection: str, out: np.ndarray | None = None) -> np.ndarray:
         """What reads multiply with, wires, drift and all, [rows x cols]."""
         return self.matrix(lib.mho_trainer_effective, connection, out)
 
@@ -136,21 +146,21 @@ class Network(Circuits):
         read(self, encoded(connection), address(w))
         return w
 
-    def set_weights(self, connection, w):
+    def set_weights(self, connection: str, w: npt.ArrayLike) -> int:
         """Write weights [rows x cols] as exactly as the devices allow; how many their bounds cannot hold."""
         c, clipped = self.find(connection), ctypes.c_size_t()
         w = ready(w, REAL, (c.rows, c.cols), connection)
         lib.mho_trainer_set_weights(self, encoded(connection), address(w), ctypes.byref(clipped))
         return clipped.value
 
-    def conductances(self, connection, bank, out=None):
+    def conductances(self, connection: str, bank: str | int, out: np.ndarray | None = None) -> np.ndarray:
         """Conductances of a bank ('pos', or its number) as programmed, S, [rows x cols]; 0 of an open cell."""
         c = self.find(connection)
         g = room(out, np.float64, (c.rows, c.cols), connection)
         lib.mho_trainer_conductances(self, encoded(connection), self.bank_number(c, bank), address(g))
         return g
 
-    def set_conductances(self, connection, bank, g):
+    def set_conductances(self, connection: str, bank: str | int, g: npt.ArrayLike) -> int:
         """Set a bank's conductances, S, [rows x cols], within the bounds of each cell; how many were clipped."""
         c, clipped = self.find(connection), ctypes.c_size_t()
         g = ready(g, np.float64, (c.rows, c.cols), connection)
@@ -171,7 +181,7 @@ class Network(Circuits):
     def part(self, name):
         return lib.mho_dataset_part(self.dataset, part_number(name))
 
-    def inputs(self, part='test', first=0, n=None):
+    def inputs(self, part: str = 'test', first: int = 0, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Samples of the dataset as the network gets them: x [n x features], and labels [n] (uint8) or values
         [n x values] as the network answers them."""
         images = self.part(part)
@@ -188,7 +198,7 @@ class Network(Circuits):
             lib.mho_images_values(self.dataset, images, None, first, n, address(y))
         return x, y
 
-    def predict(self, x, out=None):
+    def predict(self, x: npt.ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
         """What the read-out answers inputs x [n x features]: probabilities [n x classes], or [n x values] in the unit of
         the network (`in_own_units` gives them in their own)."""
         x = ready(x, REAL, (None, self.dataset[0].features), 'x')
@@ -196,7 +206,7 @@ class Network(Circuits):
         self.context.run(lib.mho_trainer_predict, self, len(x), address(x), address(y))
         return y
 
-    def in_own_units(self, y):
+    def in_own_units(self, y: npt.ArrayLike) -> np.ndarray:
         """Values in their own units, of answers of the network [n x values]."""
         d = self.dataset[0]
         if not d.value_mean:
@@ -205,7 +215,7 @@ class Network(Circuits):
                         for a in (d.value_mean, d.value_spread))
         return y * spread + mean
 
-    def settle(self, x):
+    def settle(self, x: npt.ArrayLike) -> tuple[dict[str, np.ndarray], int]:
         """Settle inputs x [n x features] without an error, as in an evaluation: ({layer: [n x units]}, unsettled), the
         activities of hidden layers and the answer of 'out', and how many samples missed the settler's tolerance."""
         x = ready(x, REAL, (None, self.dataset[0].features), 'x')
@@ -215,7 +225,7 @@ class Network(Circuits):
         self.context.run(lib.mho_trainer_settle, self, len(x), address(x), places, ctypes.byref(unsettled))
         return states, unsettled.value
 
-    def gradient(self, connection, first=0, n=None):
+    def gradient(self, connection: str, first: int = 0, n: int | None = None) -> np.ndarray:
         """Gradient of a trained connection by the experiment's rule on training samples first .. first+n-1, at most a
         batch: [rows x cols], as the optimizer gets it."""
         c = self.find(connection)
@@ -227,7 +237,7 @@ class Network(Circuits):
 
     # ------------------------------------------------------------ training and evaluation
 
-    def train(self, on_epoch=None, progress=None):
+    def train(self, on_epoch: Callable[[Epoch], bool | None] | None = None, progress: bool | None = None) -> list[Epoch]:
         """Train from where the network stands to the last epoch of the experiment; nothing is stored. The new epochs.
 
         on_epoch(epoch) is called after each; True ends the training. progress: as of mho.train.
@@ -248,7 +258,7 @@ class Network(Circuits):
             self.context.run(lib.mho_trainer_train, self, callbacks['done_call'](done), None)
         return new
 
-    def eval(self, part='test', after=None):
+    def eval(self, part: str = 'test', after: float | str | None = None) -> Evaluation:
         """Evaluate on a part of the dataset: an Evaluation. after: a time since programming, '1d' or seconds, as of
         `age`, after which the network is as it was."""
         found, before = structs['mho_evaluation'](), self.after
@@ -261,7 +271,7 @@ class Network(Circuits):
                 self.age(before)
         return fields(Evaluation, found)
 
-    def age(self, after):
+    def age(self, after: float | str) -> None:
         """Let time pass since programming ('1h', '1d', seconds; 0 brings back what was programmed): evaluations,
         answers and `effective` find the conductances that the device's law of drift leaves."""
         lib.mho_trainer_age(self, seconds(after))
@@ -269,7 +279,7 @@ class Network(Circuits):
 
     # ------------------------------------------------------------ as bytes, as files
 
-    def save(self):
+    def save(self) -> bytes:
         """All that changes while training, as bytes."""
         row = structs['mho_checkpoint_row']()
         lib.mho_trainer_save(self, row)
@@ -278,12 +288,12 @@ class Network(Circuits):
         finally:
             lib.mho_blob_free(row.blob)
 
-    def load(self, saved):
+    def load(self, saved: bytes) -> None:
         """Take what `save` gave, of a network of the same experiment: all of it or nothing."""
         blob = structs['mho_blob'](ctypes.cast(ctypes.c_char_p(bytes(saved)), ctypes.c_void_p), len(saved))
         lib.mho_trainer_load(self, blob)
 
-    def export(self, folder, csv=False):
+    def export(self, folder: str | os.PathLike, csv: bool = False) -> None:
         """Weights and conductances (S) of every trained connection as NumPy files of a folder, or as CSV; `mho program`
         and train.from take it."""
         lib.mho_trainer_weights_write(self, encoded(folder), csv)

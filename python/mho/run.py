@@ -2,8 +2,11 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import ctypes
 import math
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from .chips import program
 from .context import Context
@@ -12,6 +15,10 @@ from .experiment import Experiment, assignments, registry
 from .library import Handle, lib, structs, texts
 from .network import Epoch, Evaluation, Network, fields, part_number
 from .quantities import seconds
+
+if TYPE_CHECKING:
+    from .chips import Chip
+    from .database import Report
 
 STATED = ('final_test_acc', 'best_test_acc', 'train_acc', 'val_acc', 'final_test_loss', 'best_test_loss', 'val_loss',
           'final_test_rms', 'best_test_rms', 'best_epoch', 'wall_s')
@@ -49,13 +56,13 @@ class Run:
     # ------------------------------------------------------------ its network
 
     @property
-    def network(self):
+    def network(self) -> Network:
         """The network after the last epoch: of a stored run from its last checkpoint."""
         if self.loaded is None:
             self.loaded = self.under()
         return self.loaded
 
-    def under(self, set=None, checkpoint='last'):
+    def under(self, set: dict[str, Any] | None = None, checkpoint: str = 'last') -> Network:
         """The stored network under other conditions: keys on top, as far as its state is the same under them
         ({'array.read_noise': 0.02}); checkpoint 'last' or 'best'."""
         self.must_be_stored()
@@ -83,7 +90,8 @@ class Run:
 
     # ------------------------------------------------------------ what is done with it
 
-    def eval(self, part='test', after=0, draws=1, set=None, checkpoint='last'):
+    def eval(self, part: str = 'test', after: float | str | Sequence[float | str] = 0, draws: int = 1,
+             set: dict[str, Any] | None = None, checkpoint: str = 'last') -> Evaluation | list[Evaluation]:
         """Evaluate the stored network, as it was or under other conditions: an mho.Evaluation, of several times a list.
 
         part: 'test', 'train', 'validation'. after: time since programming, '1d' or seconds, or a list of them.
@@ -98,13 +106,14 @@ class Run:
         found = evaluate(self, part, [seconds(t) for t in times], draws, assignments(set), checkpoint)
         return found if isinstance(after, (list, tuple)) else found[0]
 
-    def program(self, chips=1, set=None, name=None, seed=None, on_chip=None):
+    def program(self, chips: int = 1, set: dict[str, Any] | None = None, name: str | None = None,
+                seed: int | None = None, on_chip: Callable[[Chip], Any] | None = None) -> list[Chip]:
         """Write its weights onto new chips, each evaluated and stored: see mho.program."""
         self.must_be_stored()
         return program(self.id, db=self.database, chips=chips, set=set, name=name, seed=seed, on_chip=on_chip,
                        threads=self.threads)
 
-    def report(self):
+    def report(self) -> Report:
         """Its page, shown inline by notebooks: an mho.Report."""
         self.must_be_stored()
         return self.database.report(self.id)

@@ -2,6 +2,8 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import json
 import os
 import signal
@@ -10,6 +12,7 @@ import sys
 import threading
 import warnings
 from collections import namedtuple
+from typing import Any, Callable
 
 from .database import DEFAULT, Database
 from .errors import Error, IdleKeyWarning, Interrupted
@@ -28,8 +31,10 @@ def order_of(study, name, set):
     return {'text': study if isinstance(study, str) else as_yaml(dict(study)), 'name': name, **words}
 
 
-def sweep(study, *, db=DEFAULT, name='study', jobs=None, threads=1, set=None, retry=False, again=False, on_event=None,
-          progress=None):
+def sweep(study: dict[str, Any] | str | os.PathLike, *, db: str | os.PathLike | Database = DEFAULT, name: str = 'study',
+          jobs: int | None = None, threads: int = 1, set: dict[str, Any] | None = None, retry: bool = False,
+          again: bool = False, on_event: Callable[[dict[str, Any]], Any] | None = None,
+          progress: bool | None = None) -> StudyResult:
     """Train what a study lacks, each run in a process of its own: a StudyResult. The runs are in the database.
 
     study: a YAML file, its text, or a dict, as `mho sweep --help` describes it. name: of a text or dict without one.

@@ -2,25 +2,32 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import ctypes
 import math
 import os
+from typing import Any, Callable, Optional
 
 from .context import Context
+from .data import Data
 from .database import DEFAULT, Database
 from .declarations import CODE_VERSION
 from .errors import Error, Interrupted
-from .experiment import Experiment, registry
+from .experiment import Config, Experiment, registry
 from .library import callbacks, encoded, lib, structs
 from .network import Epoch, Network, fields
 from .progress import bar
 from .run import Run, stored_run
 
+OnEpoch = Callable[[Epoch], Optional[bool]]
 STORED = object()  # db: the default file, unless the samples are the program's own
 
 
-def train(config=None, *, data=None, db=STORED, name=None, seed=None, set=None, start=None, threads=None, on_epoch=None,
-          progress=None, strict=False):
+def train(config: Config = None, *, data: Data | None = None, db: str | os.PathLike | Database | None = STORED,
+          name: str | None = None, seed: int | None = None, set: dict[str, Any] | None = None,
+          start: str | os.PathLike | None = None, threads: int | None = None, on_epoch: OnEpoch | None = None,
+          progress: bool | None = None, strict: bool = False) -> Run:
     """Train a network as a config says: an mho.Run.
 
     config, set, seed, strict: as of mho.Experiment; data: as of mho.Network.
@@ -59,7 +66,8 @@ def start_of(start, database):
     return {'train.from': os.path.realpath(start) if is_folder else database.find(start)}
 
 
-def resume(run='last', *, db=DEFAULT, threads=None, on_epoch=None, progress=None):
+def resume(run: str = 'last', *, db: str | os.PathLike | Database = DEFAULT, threads: int | None = None,
+           on_epoch: OnEpoch | None = None, progress: bool | None = None) -> Run:
     """Go on with a stored run (id, name, id prefix, 'last') from its last checkpoint: the same bits as if it had never
     been interrupted."""
     database = Database.of(db)

@@ -2,10 +2,13 @@
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
+
+from __future__ import annotations
 import ctypes
 from collections import namedtuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .arrays import address, ready, refuse, room
 from .context import Context
@@ -30,8 +33,10 @@ def options_of(g, r_word, r_bit, r_source=0, r_load=0, transposed=False, method=
         bit_end=ohms(ends[1]), method=CONSTANTS[f'MHO_WIRE_{method.upper()}'], tolerance=tolerance)
 
 
-def solve(g, v, r_word=0.0, r_bit=0.0, *, r_source=0.0, r_load=0.0, transposed=False, nodes=False, method='auto',
-          tolerance=0.0, threads=None, out=None):
+def solve(g: npt.ArrayLike, v: npt.ArrayLike, r_word: float | str = 0.0, r_bit: float | str = 0.0, *,
+          r_source: float | str = 0.0, r_load: float | str = 0.0, transposed: bool = False, nodes: bool = False,
+          method: str = 'auto', tolerance: float = 0.0, threads: int | None = None,
+          out: np.ndarray | None = None) -> Solution:
     """Solve Kirchhoff's laws of an array between wires: a Solution.
 
     g: conductances [rows x cols], S; 0 is an open device. v: voltages of the driven lines, [rows] or [n x rows], V;
@@ -74,7 +79,8 @@ def solve(g, v, r_word=0.0, r_bit=0.0, *, r_source=0.0, r_load=0.0, transposed=F
                     stats.residual, stats.error, stats.power_in, stats.power_lost)
 
 
-def effective(g, r_word=0.0, r_bit=0.0, *, tolerance=0.0, threads=None, out=None):
+def effective(g: npt.ArrayLike, r_word: float | str = 0.0, r_bit: float | str = 0.0, *, tolerance: float = 0.0,
+              threads: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
     """The matrix that all reads of an array multiply with: current = effective.T @ v, [rows x cols], S.
 
     g, r_word, r_bit: as of `solve`; tolerance: of an entry, relative to the largest; 0: 1e-9."""

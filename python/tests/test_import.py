@@ -24,6 +24,17 @@ class Import(Case):
         with self.assertRaises(AttributeError):
             mho.nothing
 
+    def test_types_are_told(self):
+        """Of every parameter and result of what a program calls."""
+        found = [f for f in map(mho.__dict__.get, mho.HOMES) if inspect.isfunction(f)]
+        for kind in (mho.Network, mho.Run, mho.Data, mho.Database, mho.Device, mho.Experiment):
+            found += [f for name, f in inspect.getmembers(kind, inspect.isfunction) if inspect.getdoc(f) and not name.startswith('__')]
+        self.assertGreater(len(found), 40)
+        for f in found:
+            told = set(f.__annotations__) | {'self'}
+            self.assertLessEqual(set(inspect.signature(f).parameters), told, f)
+            self.assertIn('return', told, f)
+
     def test_names_hold_after_any_import(self):
         for name in mho.__all__:
             self.assertFalse(inspect.ismodule(getattr(mho, name)), name)
