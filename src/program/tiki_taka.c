@@ -437,7 +437,7 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
 
 /* Samples go straight to the array, so that no optimizer stands between. */
 static const mho_default defaults[] = {
-    {"update.optimizer", "sgd"}, {"update.rate", "0.1"}, {"update.schedule", "cosine"}};
+    {"update.optimizer", "sgd"}, {"update.rate", "0.03"}, {"update.schedule", "cosine"}};
 
 const mho_scheme mho_scheme_tiki_taka = {
     .entry = {.abi = MHO_ABI,
