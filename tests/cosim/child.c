@@ -103,6 +103,23 @@ static void test_no_program(void **state) {
       MHO_ESPICE);
 }
 
+/* A program may have words of its own, as an interpreter has; too many are refused. */
+static void test_words_of_the_program(void **state) {
+  char *out, path[512];
+  ssize_t n = readlink(self, path, sizeof path - 1);
+  assert_true(n > 0);
+  path[n] = 0;
+  const char *const script[] = {"-c", "exec \"$0\" \"$@\"", path};
+  mho_spice_isolation how = {"/bin/sh", 30, false, NULL, script, MHO_COUNT(script)};
+  OK(mho_spice_isolated(&how, divider, &out, &ei));
+  assert_non_null(strstr(out, "half = 1.500000000000000e+00"));
+  mho_free(out);
+
+  how.n_words = MHO_SPICE_WORDS + 1;
+  assert_int_equal(mho_spice_isolated(&how, divider, &out, &ei), MHO_EINVAL);
+  assert_non_null(strstr(ei.message, "at most 8"));
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], MHO_SPICE_CHILD))
     return mho_spice_child(0, argc > 2 ? argv[2] : NULL);
@@ -113,9 +130,13 @@ int main(int argc, char **argv) {
   }
   mho_spice_close(s);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_good),    cmocka_unit_test(test_what_is_compared),
-      cmocka_unit_test(test_refused), cmocka_unit_test(test_never_returns),
-      cmocka_unit_test(test_crashes), cmocka_unit_test(test_no_program),
+      cmocka_unit_test(test_good),
+      cmocka_unit_test(test_what_is_compared),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_never_returns),
+      cmocka_unit_test(test_crashes),
+      cmocka_unit_test(test_no_program),
+      cmocka_unit_test(test_words_of_the_program),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -366,6 +366,38 @@ static void test_conductances_are_read_and_written(void **state) {
 }
 
 /* With wires, reads multiply with less than what is programmed, also after weights were brought. */
+/* A weight is w_max times the sum of gains and normalized conductances, in every mapping. */
+static void test_weights_follow_from_conductances(void **state) {
+  enum { CELLS = 64 * 16 };
+  static const char *const mappings[] = {"differential", "reference", "offset", "one_sided",
+                                         "single"};
+  static double g[CELLS], sum[CELLS];
+  static mho_real w[CELLS];
+
+  for (int m = 0; m < MHO_COUNT(mappings); m++) {
+    char yaml[256];
+    snprintf(yaml, sizeof yaml,
+             SMALL "device: {model: soft_bounds, mapping: %s, g_min: 2 uS, g_max: 52 uS}\n",
+             mappings[m]);
+    subject s = made(yaml);
+    mho_connection_info k;
+    OK(mho_trainer_connection(s.t, 0, &k, &ei));
+
+    memset(sum, 0, sizeof sum);
+    for (int b = 0; b < k.banks; b++) {
+      double gain = 0;
+      assert_non_null(mho_trainer_bank(s.t, 0, b, &gain));
+      OK(mho_trainer_conductances(s.t, "x-h1", b, g, &ei));
+      for (int i = 0; i < CELLS; i++)
+        sum[i] += gain * (g[i] - 2e-6) / 5e-5;
+    }
+    OK(mho_trainer_weights(s.t, "x-h1", w, &ei));
+    for (int i = 0; i < CELLS; i++)
+      NEAR(w[i], k.w_max * sum[i], 1e-5, 2e-6 * k.w_max);
+    unmade(&s);
+  }
+}
+
 static void test_wires_are_in_the_effective_matrix(void **state) {
   subject s = made(SMALL "device: {model: soft_bounds, g_min: 2 uS, g_max: 52 uS}\n"
                          "array: {wire: {r_word: 5 ohm, r_bit: 5 ohm}}\n");
@@ -456,6 +488,7 @@ int main(void) {
                                      cmocka_unit_test(test_connections_are_listed),
                                      cmocka_unit_test(test_weights_are_written),
                                      cmocka_unit_test(test_conductances_are_read_and_written),
+                                     cmocka_unit_test(test_weights_follow_from_conductances),
                                      cmocka_unit_test(test_wires_are_in_the_effective_matrix),
                                      cmocka_unit_test(test_trainers_side_by_side)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
