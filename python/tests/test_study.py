@@ -59,7 +59,9 @@ class Studies(Case):
         def fail(event):
             raise LookupError('nothing found')
         with self.assertRaisesRegex(LookupError, 'nothing found'):
-            mho.sweep({**STUDY, 'base': {**SMALL, 'train': {'epochs': 2000, 'batch': 20}}}, db='runs.db', on_event=fail)
+            mho.sweep({**STUDY, 'base': {**SMALL, 'train': {'epochs': 20000, 'batch': 20}}, 'seeds': 1}, db='runs.db', jobs=1,
+                      on_event=fail)
+        self.assertEqual({r['status'] for r in mho.db('runs.db').records('SELECT status FROM run')}, {'interrupted'})
 
 
 if __name__ == '__main__':
