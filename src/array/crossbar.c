@@ -425,12 +425,6 @@ int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw
   return write_cells(x, first, n, dw, true, mho__step_add(step));
 }
 
-bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g) {
-  const float dust = 1e-5f;
-  size_t k = c->varied ? cell : 0;
-  return g < (double)(c->low[k] - dust) || g > (double)(c->high[k] + dust);
-}
-
 static size_t floats_beyond(const mho_crossbar *x, size_t n, const mho_real *w) {
   mho_real bound = (mho_real)(x->w_max * (1 + 1e-6));
   size_t beyond = 0;

@@ -29,8 +29,8 @@
  *   code = s sum_k 2^(dk) c_k,  y_j = sum_k 2^(dk) top/most ADC(u_j of s c_k/top),  top = 2^d - 1
  *
  * Every digit drives its line up to the full scale, each read has noise, amplifiers and a
- * conversion of its own, and the numbers are shifted and added. Noise that is not new at every read has the
- * same deviates in all slices.
+ * conversion of its own, and the numbers are shifted and added. Noise that is not new at every read
+ * has the same deviates in all slices.
  *
  * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed
  * inputs of a neuron (full scale adc_full_scale, or what calibration saw on data). Noise and offset

@@ -57,7 +57,11 @@ void mho__borrowed_refresh(mho_crossbar *x, size_t first, size_t n);
 
 /** Whether a normalized conductance lies outside the bounds of a bank's cell by more than
  * rounding. */
-bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g);
+static inline bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g) {
+  const float dust = 1e-5f;
+  size_t k = c->varied ? cell : 0;
+  return g < (double)(c->low[k] - dust) || g > (double)(c->high[k] + dust);
+}
 
 /** A loop of pulses and reads ends at what a cell has: it gets the error of a verified write around
  * that. `step` numbers the programming step. */

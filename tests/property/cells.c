@@ -73,7 +73,7 @@ static double step_of(const subject *s) {
 
 /* ---------------------------------------------------------------- what a cell holds */
 
-/* The table of banks, and weights that are sums over devices, as they are set and as they change. */
+/* The table of banks, and weights that are sums over devices, as they are set and change. */
 static void test_holds(void **state) {
   static const char *const titles[] = {"first positive", "second positive", "third positive",
                                        "first negative", "second negative", "third negative"};
@@ -474,7 +474,7 @@ static void test_carry(void **state) {
   drop(&s);
 }
 
-/* Digits: a hundred pulses up count through all devices, to the top of the cell, where they stay. */
+/* Pulses up count through all devices, as digits, to the top of the cell, where they stay. */
 static void test_counts_up(void **state) {
   subject s =
       make_way("device: {model: linear, mapping: single, step_up: 0.02, step_down: 0.02, " THREE
@@ -876,8 +876,8 @@ static void test_refused(void **state) {
        "update.scheme: a fast array forgets"},
       {"device: {model: linear, cells: {n: 5}}\nupdate: {scheme: tiki_taka, gamma: 0.3}",
        "20 banks together"},
-      {"device: {model: linear, mapping: offset, cells: {n: 2}}\nupdate: {scheme: tiki_taka, gamma: "
-       "0.3, variant: chopped}",
+      {"device: {model: linear, mapping: offset, cells: {n: 2}}\nupdate: {scheme: tiki_taka, gamma:"
+       " 0.3, variant: chopped}",
        "against one current"},
       {"device: {model: linear, cells: {n: 2, write: in_turn}}\nrule: {name: perturb, by: pulse, "
        "shape: signs, samples: batch}\nupdate: {scheme: pulses, optimizer: sgd}",

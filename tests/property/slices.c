@@ -122,7 +122,8 @@ static double noise_of(const char *keys, const mho_real *v, double *of_whole) {
 }
 
 /* Every slice has noise of its own: of amplifiers sum of weight^2 sigma^2, of cells times the
- * squares of its digits; noise that stays the same through a sample adds up before it is squared. */
+ * squares of its digits; noise that stays the same through a sample adds up before it is
+ * squared. */
 static void test_noise(void **state) {
   mho_real v[ROWS];
   double w_max, by_read = 0, by_sample = 0, amplifiers = 0, sum = 0;
