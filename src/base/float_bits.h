@@ -36,7 +36,7 @@ static inline double mho__half(uint64_t word) {
   int exponent = (int)(word >> 10 & 31), fraction = (int)(word & 1023);
   double v = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
   if (exponent == 31)
-    v = fraction ? NAN : INFINITY;
+    v = fraction ? (double)NAN : (double)INFINITY;
   return word >> 15 & 1 ? -v : v;
 }
 

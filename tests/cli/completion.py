@@ -167,7 +167,7 @@ def test_offers():
     assert completions('db', 'che') == ['check'] and completions('db', 'check', '') == ['<files>']
     refused('completion', says='bash, zsh or fish')
     refused('completion', 'tcsh', says=["'tcsh'", 'bash, zsh or fish'])
-    assert completions('export', '--weights', '') == ['<folders>'] and completions('train', '') == ['<files .yaml>']
+    assert completions('export', '--weights', '') == ['<folders>', '<files>'] and completions('train', '') == ['<files .yaml>']
 
 
 run('train', '--set', 'train.epochs=1', '--set', 'network.hidden=[4]', '--name', 'thefirst')
