@@ -14,6 +14,7 @@
 
 #include "array/crossbar_panels.h"
 #include "array/groups.h"
+#include "array/line_sums.h"
 #include "array/weights.h"
 #include "base/streams.h"
 #include "device/ideal.h"
@@ -145,6 +146,7 @@ static void new_floats(mho_crossbar *x, const mho_crossbar_options *o) {
   x->role = ideal_pair;
   x->n_banks = MHO_COUNT(ideal_pair);
   x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
+  x->n_positive = (size_t)o->positive_rows * (size_t)x->cols;
 }
 
 /* ---------------------------------------------------------------- construction */
@@ -175,6 +177,8 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
 
   if (!err)
     err = mho__crossbar_panels_new(x, ei);
+  if (!err)
+    err = mho__line_sums_new(x, ei);
   if (!err && o->array->attach)
     err = o->array->attach(x, o, ei);
   return err;
@@ -244,6 +248,7 @@ void mho_crossbar_free(mho_crossbar *x) {
 
   mho_free(x->weights);
   mho__crossbar_panels_free(x);
+  mho__line_sums_free(x);
   mho_free(x);
 }
 
@@ -281,6 +286,7 @@ static void sum_banks(mho_crossbar *x, size_t first, size_t n) {
 
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
   mho_crossbar_unpack(x);
+  mho__line_sums_forget(x);
 
   for (int k = 0; k < x->n_banks; k++)
     if (x->drifted[k] && !mho__bank_is_borrowed(x, k))
@@ -387,6 +393,21 @@ static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *
   return clipped;
 }
 
+/* How many of the n weights from cell `first` on are conductances of the ideal device. */
+static size_t n_conductances(const mho_crossbar *x, size_t first, size_t n) {
+  return first < x->n_positive ? mho_min_size(n, x->n_positive - first) : 0;
+}
+
+/* None below 0. @return how many were. */
+static int clip_conductances(size_t n, mho_real *w) {
+  int clipped = 0;
+  for (size_t i = 0; i < n; i++) {
+    clipped += w[i] < 0;
+    w[i] = w[i] < 0 ? 0 : w[i];
+  }
+  return clipped;
+}
+
 /* The ideal device: v, or the present weight plus v, within the bounds if there are any. */
 static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
   mho_real *w = x->weights->programmed + first, bound = (mho_real)x->w_max;
@@ -400,6 +421,7 @@ static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real 
       w[i] = v[i];
   }
 
+  clipped += clip_conductances(n_conductances(x, first, n), w);
   if (x->bounded)
     for (size_t i = 0; i < n; i++) {
       mho_real inside = w[i] > bound ? bound : w[i];
@@ -425,9 +447,11 @@ int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw
   return write_cells(x, first, n, dw, true, mho__step_add(step));
 }
 
-static size_t floats_beyond(const mho_crossbar *x, size_t n, const mho_real *w) {
+static size_t floats_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
   mho_real bound = (mho_real)(x->w_max * (1 + 1e-6));
-  size_t beyond = 0;
+  size_t beyond = 0, conductances = n_conductances(x, first, n);
+  for (size_t i = 0; i < conductances; i++)
+    beyond += w[i] < 0;
   if (x->bounded)
     for (size_t i = 0; i < n; i++)
       beyond += w[i] > bound || w[i] < -bound;
@@ -449,7 +473,7 @@ static bool is_beyond(const mho_crossbar *x, const block *b, size_t cell, int i)
 
 size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
   if (!mho_crossbar_has_cells(x))
-    return floats_beyond(x, n, w);
+    return floats_beyond(x, first, n, w);
 
   size_t beyond = 0;
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {

@@ -3,6 +3,7 @@
 #ifndef MHO_ARRAY_PRODUCT_H
 #define MHO_ARRAY_PRODUCT_H
 
+#include "array/sparse_product.h"
 #include "mho/model/array.h"
 #include "mho/model/num.h"
 
@@ -16,12 +17,15 @@ static inline int mho__read_outputs(const mho_crossbar *x, const mho_read *r) {
   return r->transposed ? x->rows : x->cols;
 }
 
-/** y = keep y + scale x op(W), with the panels of the matrix where they are fresh. */
+/** y = keep y + scale x op(W), with the panels of the matrix where they are fresh. What few samples
+ *  drive conductances with is sparse: pixels, and nodes whose diodes conduct. */
 static inline void mho__array_product(const mho_crossbar *x, const mho_read *r) {
   int in = mho__read_inputs(x, r), out = mho__read_outputs(x, r);
   const mho_real *panels = mho_crossbar_panel(x, r->transposed);
 
-  if (panels)
+  if (x->n_positive && !r->transposed && r->n <= MHO_SPARSE_SAMPLES)
+    mho__sparse_product(r->n, in, out, r->scale, r->x, mho_crossbar_matrix(x), r->keep, r->y);
+  else if (panels)
     mho_panels_gemm(r->n, out, in, r->scale, r->x, in, panels, r->keep, r->y, out);
   else
     mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, mho_crossbar_matrix(x),

@@ -240,14 +240,16 @@ static mho_err unknown_key(const builder *b, const mho_section *s, const mho_con
                      "unknown key %s; 'mho train --print-config' shows all keys", key->path);
 }
 
-/* Whether --set chose another model than the config file, whose key this then is: such a key goes
- * with its model, so that one word switches between models. */
+/* Whether --set chose another model than the config file, whose key this then is, or the key is a
+ * default that something brings for a model that is not chosen: such a key goes with its model, so
+ * that one word switches between models. */
 static bool belongs_to_replaced(const builder *b, const mho_section *s, const mho_config_key *key,
                                 const char *name) {
   int selectors = key->is_override ? 0 : mho__section_selectors(s);
   for (int k = 0; k < selectors; k++) {
     const mho_config_key *word = mho__config_find_in(b->c, s->name, s->selector[k].key);
-    if (word && word->is_override && owner_of(b, s->selector[k].kind, name))
+    bool is_chosen_over = key->is_brought || (word && word->is_override);
+    if (is_chosen_over && owner_of(b, s->selector[k].kind, name))
       return true;
   }
   return false;

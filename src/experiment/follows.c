@@ -81,6 +81,11 @@ const char *mho_idle_without_nudge(const mho_experiment *e) {
   return "there is one phase only (rule.name)";
 }
 
+const char *mho_idle_without_resistors(const mho_experiment *e) {
+  bool has = ((const mho_dynamics *)e->dynamics.entry)->resistors;
+  return has ? NULL : "neurons are no nodes between resistors (dynamics.name)";
+}
+
 const char *mho_idle_without_time(const mho_experiment *e) {
   const char *why = mho_idle_without_settling(e);
   if (why || mho_experiment_in_time(e))

@@ -165,7 +165,8 @@ static bool is_shared(const mho_network_options *o, mho_edge e) {
 /* ---------------------------------------------------------------- connections */
 
 /* Uniform weights of connection `index`, written to its crossbar; the first n_weights, the
- * others are 0. Where the mapping holds positive weights alone, the upper half of the range. */
+ * others are 0. Where the mapping holds positive weights alone, the upper half of the range. What
+ * is drawn below 0 of conductances of the ideal device is clipped as it is written. */
 static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound,
                           size_t n_weights, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(xb);
@@ -268,7 +269,7 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
 
   /* biases of glorot and he weights begin at 0 */
   weights w = weights_of(net, c, e, o->config->init);
-  bool biases_drawn = bias && o->config->init == MHO_INIT_FAN_IN;
+  bool biases_drawn = bias && o->config->init == MHO_INIT_FAN_IN && !o->resistive;
   size_t columns = (size_t)w.columns, drawn = (size_t)(w.inputs + biases_drawn) * columns;
   mho_crossbar_options x = {.device = o->device,
                             .device_params = o->device_params,
@@ -279,6 +280,7 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
                             .array_params = o->array_params,
                             .array_config = o->array_config,
                             .w_max = w.bound * o->device_config->weight_range,
+                            .positive_rows = o->resistive ? w.inputs : 0,
                             .chip_seed = o->seeds.chip,
                             .noise_seed = o->seeds.noise,
                             .index = (uint32_t)index};
@@ -511,6 +513,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   net->output = (mho_output)o->config->output;
   net->feedback_scale = o->feedback->scale;
   net->path = o->feedback->path;
+  net->resistive = o->resistive;
   net->q = o->feedback->q;
   net->forward_scale = o->config->forward_scale;
   net->layer = mho_alloc((size_t)g->n_layers, sizeof *net->layer);
@@ -599,6 +602,12 @@ static mho_err add_answer(mho_graph *g, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* A network of resistors has every input twice, the second time with the other sign. */
+static void double_inputs(mho_graph *g) {
+  g->size[0] *= 2;
+  g->channels[0] = g->height[0] = g->width[0] = 0;
+}
+
 /* Layers, connections, links and lines, from the graph that the topology answers. */
 static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
   mho_topology_input in = {.config = o->config,
@@ -615,6 +624,8 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network");
 
   mho_err err = o->topology->build(&in, g, ei);
+  if (!err && o->resistive)
+    double_inputs(g);
   if (!err && o->config->output == MHO_OUTPUT_STATE)
     err = add_answer(g, ei);
   if (!err && o->plan)

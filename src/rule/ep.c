@@ -37,21 +37,25 @@
  * 2508.11659, Algorithm 1; prototypical: M. Ernoult et al., NeurIPS 32 (2019), arXiv
  * 1905.13633.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
 #include "base/streams.h"
 #include "mho/model/check.h"
+#include "rule/squares.h"
 #include "rule/stencil.h"
 #include "rule/tied.h"
 
 typedef struct ep {
   double nudge, adaptation;
   int64_t adaptation_steps;
-  int phases, error, readout, tied;
+  int phases, error, readout, tied, nudge_by;
   int64_t points, order;
 } ep;
 
 enum { ONE_SIDED, CENTRED, POINTS };
 enum { HELD, LIVE };
 enum { AT_FREE, AT_NUDGED };
+enum { BY_CONDUCTANCE, BY_CURRENT };
 enum { TIED_AUTO, TIED_FORWARD, TIED_BOTH };
 enum { FREE, UP, DOWN, STATES }; /* states that a lesson settles in */
 
@@ -71,6 +75,8 @@ static const char *without_order(const mho_experiment *e) {
 }
 
 static const char *without_sharing(const mho_experiment *e) {
+  if (!mho_idle_without_resistors(e))
+    return "conductances learn from the voltages across them (dynamics.name)";
   if (e->feedback.mode == MHO_FEEDBACK_ASYMMETRIC)
     return "feedback has crossbars of its own (feedback.mode)";
   return e->feedback.scale == 0 ? "nothing is fed back (feedback.scale)" : NULL;
@@ -106,6 +112,10 @@ static const mho_param table[] = {
                  "a crossbar that feedback between states reads, too, learns from its forward use, "
                  "or from both; auto: both where outputs hold states",
                  .idle = without_sharing),
+    MHO_P_CHOICE(ep, nudge_by, "nudge_by", "conductance|current", BY_CONDUCTANCE,
+                 "dynamics resistive: the outputs are joined with their targets by conductances, "
+                 "or get the currents that these would bring in the free phase",
+                 .idle = mho_idle_without_resistors),
     MHO_P_INT(ep, points, "points", 4, 2, 2 * MHO_STENCIL_PAIRS,
               "nudged phases, an even number: 1, 2, .. times rule.nudge, each up and down",
               .idle = without_points),
@@ -188,8 +198,32 @@ static mho_err check_outputs(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* In a network of resistors the nudge is a conductance or a current, and squares of voltages are
+ * learned from. */
+static mho_err check_resistors(const mho_experiment *e, mho_errinfo *ei) {
+  const ep *p = params_of(e);
+  if (mho_idle_without_resistors(e))
+    return MHO_OK;
+
+  if (p->phases == POINTS)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.phases: points are not for dynamics.name 'resistive', which learns from "
+                    "squares of voltages: use one_sided or centred");
+  if (p->error == LIVE)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.error: with dynamics.name 'resistive' a conductance to the targets is "
+                    "the live error: use held, and rule.nudge_by");
+  if (is_adapted(p))
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.adaptation: nodes of dynamics.name 'resistive' are pulled back by "
+                    "nothing: use 0");
+  return MHO_OK;
+}
+
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
-  mho_err err = check_points(e, ei);
+  mho_err err = check_resistors(e, ei);
+  if (!err)
+    err = check_points(e, ei);
   if (!err)
     err = check_outputs(e, ei);
   return err ? err : check_adaptation(e, ei);
@@ -242,6 +276,8 @@ static double size(const mho_lesson *lesson, int layer) {
   const ep *p = lesson->params;
   if (layer == mho_network_output(lesson->net))
     return 1;
+  if (lesson->net->resistive)
+    return p->nudge * mho__squares_size(lesson->net, layer);
   return p->nudge * mho_network_signal_scale(lesson->net, layer);
 }
 
@@ -254,10 +290,17 @@ static const char *direct_needs(const void *params) {
   return NULL;
 }
 
+/* What the error that nudges is: a conductance to the targets follows the present one. */
+static mho_drive_kind kind_of_nudge(const mho_lesson *lesson) {
+  const ep *p = lesson->params;
+  bool is_held = lesson->net->resistive ? p->nudge_by == BY_CURRENT : p->error == HELD;
+  return is_held ? MHO_DRIVE_HELD : MHO_DRIVE_LIVE;
+}
+
 /* The drive of a nudged phase. */
 static mho_drive nudge_of(const mho_lesson *lesson, int phase) {
   const ep *p = lesson->params;
-  return (mho_drive){.kind = p->error == HELD ? MHO_DRIVE_HELD : MHO_DRIVE_LIVE,
+  return (mho_drive){.kind = kind_of_nudge(lesson),
                      .strength = multiple_of(phase) * p->nudge,
                      .error = lesson->error[mho_network_output(lesson->net)],
                      .targets = lesson->targets,
@@ -284,6 +327,11 @@ static void add_pair(const mho_lesson *lesson, int l, int pair, double factor, c
 /* Values of layer l in state number `state`. */
 static mho_real *states_of(const mho_lesson *lesson, int state, int l) {
   return mho__values(lesson->net, lesson->state[state]->z, l, lesson->sample0);
+}
+
+/* Errors of layer l. */
+static mho_real *error_of(const mho_lesson *lesson, int l) {
+  return mho__values(lesson->net, lesson->error, l, lesson->sample0);
 }
 
 /* Room of the size of layer l beside a nudged state. */
@@ -381,8 +429,11 @@ static void learn_one_sided(const mho_lesson *lesson, mho_rule_stats *stats) {
   if (p->readout == AT_NUDGED)
     read_out_nudged(lesson, stats);
 
-  for (int l = 1; l < mho_hidden_end(lesson->net); l++)
+  for (int l = 1; l < mho_hidden_end(lesson->net); l++) {
     subtract_nudged(lesson, l);
+    if (lesson->net->resistive) /* half way from the nudged state to the free one */
+      mho__squares_mean(lesson, l, states_of(lesson, UP, l), 0.5, error_of(lesson, l));
+  }
 }
 
 static void learn_by_pairs(const mho_lesson *lesson, mho_rule_stats *stats) {
@@ -396,8 +447,11 @@ static void learn_by_pairs(const mho_lesson *lesson, mho_rule_stats *stats) {
     settle_nudged(lesson, 2 * pair, stats);
     if (p->readout == AT_NUDGED)
       read_out_nudged(lesson, stats);
-    for (int l = 1; l < end; l++)
+    for (int l = 1; l < end; l++) {
       subtract_pair(lesson, l, pair, 0.5 * weight[pair - 1]);
+      if (lesson->net->resistive) /* e is half of what the states differ by */
+        mho__squares_mean(lesson, l, states_of(lesson, UP, l), 1, error_of(lesson, l));
+    }
   }
 
   /* the free states, which the gradient multiplies with, become the measured ones */
@@ -420,6 +474,24 @@ static void settle_difference(const mho_lesson *lesson, int phase, mho_real *con
   mho_settle_difference(&nudged, &stats->free, e, &stats->nudged);
 }
 
+/* In a network of resistors the means of the states that a difference is between: with b the nudge
+ * and e what is settled, v_free - b/2 e of the free and the nudged state, and v_free + b (e_down -
+ * e) of both nudged ones, e the mean of theirs. down: NULL, or [n_layers] of [capacity x n]. */
+static void find_means(const mho_lesson *lesson, mho_real *const *down) {
+  double nudge = ((const ep *)lesson->params)->nudge;
+  if (!lesson->net->resistive)
+    return;
+
+  for (int l = 1; l < mho_hidden_end(lesson->net); l++) {
+    mho_real *e_down = down ? mho__values(lesson->net, down, l, lesson->sample0) : NULL;
+    size_t n = mho__rule_count(lesson, l);
+    for (size_t i = 0; e_down && i < n; i++)
+      e_down[i] -= error_of(lesson, l)[i];
+    mho__squares_mean(lesson, l, states_of(lesson, FREE, l), down ? nudge : -0.5 * nudge,
+                      down ? e_down : error_of(lesson, l));
+  }
+}
+
 /* The difference settled itself, scaled to the size of the true gradient. */
 static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
   const mho_network *net = lesson->net;
@@ -427,6 +499,7 @@ static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
   double weight[MHO_STENCIL_PAIRS];
   if (pairs == 0) {
     settle_difference(lesson, 1, lesson->error, stats);
+    find_means(lesson, NULL);
     return;
   }
 
@@ -441,12 +514,15 @@ static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
     for (int l = 1; l < mho_hidden_end(net); l++)
       add_pair(lesson, l, pair, factor, mho__values(net, up, l, lesson->sample0),
                mho__values(net, down, l, lesson->sample0), 1);
+    find_means(lesson, down);
   }
 }
 
 /* ---------------------------------------------------------------- what weights learn */
 
 static bool learns_both(const mho_network *net, const ep *p) {
+  if (net->resistive)
+    return false;
   if (p->tied == TIED_AUTO)
     return net->output == MHO_OUTPUT_STATE;
   return p->tied == TIED_BOTH;
@@ -459,8 +535,21 @@ static double factor_of_use(const mho_lesson *l, const mho_link *k) {
   return l->direct ? factor : factor * size(l, k->from) / size(l, k->to);
 }
 
+/* Factor on the errors of a network of resistors: those that are settled directly are divided by
+ * the nudge alone. */
+static double factor_of_squares(const mho_lesson *l, int layer) {
+  double size = l->direct ? mho__squares_size(l->net, layer) : 1;
+  return l->factor[layer] / size;
+}
+
 static void change(const mho_lesson *l, int connection, mho_change *out) {
   const mho_network *net = l->net;
+  if (net->resistive) {
+    int to = net->connection[connection].to;
+    mho__squares_change(l, connection, factor_of_squares(l, to), out);
+    return;
+  }
+
   mho_change_by_error(l, connection, out);
   if (!learns_both(net, l->params))
     return;
@@ -475,7 +564,30 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 static mho_err own_new(const mho_network *net, const void *params, int batch, void **out,
                        mho_errinfo *ei) {
   *out = NULL;
+  if (net->resistive)
+    return mho__squares_new(net, batch, out, ei);
   return learns_both(net, params) ? mho__tied_new(net, batch, out, ei) : MHO_OK;
+}
+
+/* A conductance below 0 that joins the outputs with their targets must leave them loaded. */
+static mho_err can_learn(const mho_network *net, const void *params, mho_errinfo *ei) {
+  const ep *p = params;
+  bool is_negative = p->phases != ONE_SIDED && p->nudge_by == BY_CONDUCTANCE;
+  if (!net->resistive || !is_negative)
+    return MHO_OK;
+
+  int outputs = mho_network_output(net) - 1;
+  const mho_crossbar *x = net->connection[net->link[net->layer[outputs].forward].connection].xb;
+  const mho_real *load = mho_crossbar_line_sums(x, false);
+  double least = INFINITY;
+  for (int j = 0; j < x->cols; j++)
+    least = fmin(least, (double)load[j]);
+  if (least > p->nudge)
+    return MHO_OK;
+  return mho_fail(ei, MHO_EDIVERGED,
+                  "rule.nudge: an output whose conductances add up to %.3g cannot be nudged by "
+                  "-%g: use a nudge below that, rule.phases one_sided, or rule.nudge_by current",
+                  least, p->nudge);
 }
 
 static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
@@ -487,7 +599,9 @@ static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
   else
     learn_by_pairs(lesson, stats);
 
-  if (learns_both(lesson->net, lesson->params))
+  if (lesson->net->resistive)
+    mho__squares_multiply(lesson);
+  else if (learns_both(lesson->net, lesson->params))
     mho__tied_pool(lesson);
 }
 
@@ -504,8 +618,10 @@ const mho_rule mho_rule_ep = {
     .n_states = n_states,
     .n_phases = n_phases,
     .outputs_states = true,
+    .resistors = true,
+    .can_learn = can_learn,
     .own_new = own_new,
-    .own_free = mho__tied_free,
+    .own_free = mho__tied_free, /* of squares, too */
     .size = size,
     .predict = mho__rule_predict,
     .learn = learn,

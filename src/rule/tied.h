@@ -15,6 +15,7 @@
 /** Room for what pooled layers' errors come to, [layers] of [batch x outputs]: as mho_rule.own_new
  *  and own_free. */
 mho_err mho__tied_new(const mho_network *net, int batch, void **own, mho_errinfo *ei);
+/** Frees a list of arrays that NULL is behind. */
 void mho__tied_free(void *own);
 /** Pool the errors that a lesson has left, into lesson->own. */
 void mho__tied_pool(const mho_lesson *lesson);

@@ -19,6 +19,7 @@ static mho_err can_run_dynamics(const mho_experiment *e, mho_errinfo *ei) {
 
 /* Why what reads and drives the neurons leaves no exact difference, or NULL. */
 static const char *measured_by(const mho_experiment *e) {
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   bool is_noisy = mho_array_is_noisy(array, e->array.params);
   bool is_lossy = mho_array_is_lossy(array, e->array.params);
@@ -28,7 +29,7 @@ static const char *measured_by(const mho_experiment *e) {
   if (is_noisy || is_lossy)
     return "through noise, converters or amplifiers the difference is measured: "
            "use array.model ideal";
-  if (mho_circuit_limited(&e->circuit))
+  if (mho_circuit_limited(&e->circuit) && !dynamics->resistors)
     return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
   return NULL;
 }

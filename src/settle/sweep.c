@@ -98,18 +98,24 @@ static int fixed_sweeps(const mho_phase *p, int average) {
   return (nudged ? NOISY_NUDGED : NOISY_FREE) + average - 1;
 }
 
+/* The layer that a sweep takes as number i: the dynamics may have an order of its own. */
+static int layer_of_turn(const mho_phase *p, int i) {
+  if (p->dyn->turn)
+    return p->dyn->turn(p, i);
+  return mho_phase_is_nudged(p) ? mho_hidden_end(p->net) - i : i;
+}
+
 /* One sweep: from the input to the read-out, nudged the other way round. sum: [n], see
  * mho__chunk_squares. */
 static void sweep_layers(mho_chunk *c, float *sum, mho_settle_stats *stats) {
   const mho_phase *p = c->phase;
   int hidden = mho_network_hidden(p->net);
-  bool down = mho_phase_is_nudged(p);
   bool live = p->drive.kind == MHO_DRIVE_LIVE;
   const mho_real *error = live ? mho__chunk_live_error(c, stats) : NULL;
   memset(sum, 0, (size_t)p->n * sizeof *sum);
 
   for (int i = 1; i <= hidden; i++) {
-    int l = down ? hidden + 1 - i : i;
+    int l = layer_of_turn(p, i);
     mho_real *then = mho__chunk_other(c, l);
     bool any = p->dyn->input(c, l, error, then, stats);
     c->zero[l] = p->dyn->relax(c, l, any, then);

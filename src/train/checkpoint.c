@@ -314,35 +314,53 @@ static void copy_ranges(const mho_trainer *t, char *at, bool out) {
     mho__trainer_range((mho_trainer *)(uintptr_t)t, w_max);
 }
 
-/* What the rule keeps from batch to batch. Bytes of variable i at a place; 0: it is not kept. */
-static size_t kept_bytes(const mho_trainer *t, int i, int place) {
-  return t->learner->vars->var[i].kept ? mho_vars_bytes(t->learner->vars, i, place) : 0;
+/* What variables keep from batch to batch. Bytes of variable i at a place; 0: it is not kept. */
+static size_t kept_bytes(const mho_vars *v, int i, int place) {
+  return v->var[i].kept ? mho_vars_bytes(v, i, place) : 0;
 }
 
-static size_t kept_size(const mho_trainer *t) {
+static size_t kept_of(const mho_vars *v) {
   size_t size = 0;
-  for (int i = 0; t->learner->vars && i < t->learner->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++)
-      size += kept_bytes(t, i, place);
+  for (int i = 0; v && i < v->n; i++)
+    for (int place = 0; place < mho_vars_places(v, i); place++)
+      size += kept_bytes(v, i, place);
   return size;
 }
 
+static void copy_kept_of(const mho_vars *v, char *at, bool out) {
+  for (int i = 0; i < v->n; i++)
+    for (int place = 0; place < mho_vars_places(v, i); place++)
+      if (kept_bytes(v, i, place))
+        copy(&at, mho_vars_pointer(v, i, place), kept_bytes(v, i, place), out);
+}
+
+static void clear_kept_of(const mho_vars *v) {
+  for (int i = 0; v && i < v->n; i++)
+    for (int place = 0; place < mho_vars_places(v, i); place++)
+      if (kept_bytes(v, i, place))
+        memset(mho_vars_pointer(v, i, place), 0, kept_bytes(v, i, place));
+}
+
+/* Those of the rule, ... */
+static size_t kept_size(const mho_trainer *t) {
+  return kept_of(t->learner->vars);
+}
 static bool has_kept(const mho_trainer *t) {
   return kept_size(t) > 0;
 }
-
 static void copy_kept(const mho_trainer *t, char *at, bool out) {
-  for (int i = 0; i < t->learner->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++)
-      if (kept_bytes(t, i, place))
-        copy(&at, mho_vars_pointer(t->learner->vars, i, place), kept_bytes(t, i, place), out);
+  copy_kept_of(t->learner->vars, at, out);
 }
 
-static void clear_kept(const mho_trainer *t) {
-  for (int i = 0; t->learner->vars && i < t->learner->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++)
-      if (kept_bytes(t, i, place))
-        memset(mho_vars_pointer(t->learner->vars, i, place), 0, kept_bytes(t, i, place));
+/* ... and those of the dynamics. */
+static size_t nodes_size(const mho_trainer *t) {
+  return kept_of(t->learner->state_vars);
+}
+static bool has_nodes(const mho_trainer *t) {
+  return nodes_size(t) > 0;
+}
+static void copy_nodes(const mho_trainer *t, char *at, bool out) {
+  copy_kept_of(t->learner->state_vars, at, out);
 }
 
 /* What neurons counted for when that was last found, and reads for it in the epoch under way. */
@@ -426,12 +444,12 @@ static mho_err check_names(const mho_trainer *t, const char *at, mho_errinfo *ei
                   "needs the same words, as many of them");
 }
 
-/* Whether what the rule keeps are finite numbers. */
-static bool is_kept_finite(const mho_trainer *t, const char *at) {
-  for (int i = 0; i < t->learner->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++) {
-      size_t bytes = kept_bytes(t, i, place);
-      size_t scalar = t->learner->vars->var[i].exact ? sizeof(double) : sizeof(mho_real);
+/* Whether what variables keep are finite numbers. */
+static bool is_kept_finite(const mho_vars *v, const char *at) {
+  for (int i = 0; i < v->n; i++)
+    for (int place = 0; place < mho_vars_places(v, i); place++) {
+      size_t bytes = kept_bytes(v, i, place);
+      size_t scalar = v->var[i].exact ? sizeof(double) : sizeof(mho_real);
       if (!are_numbers(at, bytes, scalar, ANY))
         return false;
       at += bytes;
@@ -567,6 +585,7 @@ enum {
   NAMES,
   IMPORTANCE,
   CONTROLS,
+  NODES,
   EXTRAS
 };
 static const struct extra {
@@ -596,6 +615,8 @@ static const struct extra {
     [EDGES] = {1u << 23, "perturbed reads", sizeof(double), 0, edges_size, has_edges, takes_meter,
                copy_edges},
     [KEPT] = {1u << 24, "variables of the rule", 0, ANY, kept_size, has_kept, has_kept, copy_kept},
+    [NODES] = {1u << 28, "variables of the neurons", 0, ANY, nodes_size, has_nodes, has_nodes,
+               copy_nodes},
     [COLUMNS] = {1u << 25, "means and spreads of columns", 0, ANY, columns_size, has_columns,
                  has_columns, copy_columns},
     [NAMES] = {1u << 27, "names of classes", 0, ANY, names_size, has_names, has_names, copy_names},
@@ -757,8 +778,10 @@ static mho_err check_numbers(const mho_trainer *t, const char *bytes, const head
         !are_numbers(bytes + begin[i], x->size(t), x->scalar, x->least))
       return refuse(ei, x->what);
   }
-  if (version & extras[KEPT].bit && !is_kept_finite(t, bytes + begin[KEPT]))
+  if (version & extras[KEPT].bit && !is_kept_finite(t->learner->vars, bytes + begin[KEPT]))
     return refuse(ei, extras[KEPT].what);
+  if (version & extras[NODES].bit && !is_kept_finite(t->learner->state_vars, bytes + begin[NODES]))
+    return refuse(ei, extras[NODES].what);
   if (version & extras[COLUMNS].bit && !are_columns(t, bytes + begin[COLUMNS]))
     return refuse(ei, extras[COLUMNS].what);
   if (version & extras[CONTROLS].bit && !are_controls(t, bytes + begin[CONTROLS], h->update))
@@ -840,7 +863,9 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (!take(t, h.version, IMPORTANCE, bytes + begin[IMPORTANCE]) && t->learner->importance)
     t->learner->importance->valid = false;
   if (!take(t, h.version, KEPT, bytes + begin[KEPT]))
-    clear_kept(t);
+    clear_kept_of(t->learner->vars);
+  if (!take(t, h.version, NODES, bytes + begin[NODES]))
+    clear_kept_of(t->learner->state_vars);
   t->at.epoch = (int)h.epoch;
   t->at.batch = h.batch;
   t->at.sums = h.sums;

@@ -21,12 +21,25 @@ typedef struct pass {
 
 /* ---------------------------------------------------------------- samples */
 
-/* Inputs and targets of samples sample0 .. sample0+n-1 of the batch. */
-static void load_images(const pass *p, int sample0, int n) {
+/* Inputs of n samples as they are held at the rails of a network of resistors, A x and -A x of each
+ * sample, in place of x: from the last one on, whose place lies behind them. */
+static void double_inputs(int n, size_t features, double gain, mho_real *x) {
+  for (int s = n - 1; s >= 0; s--) {
+    const mho_real *from = x + (size_t)s * features;
+    mho_real *plus = x + 2 * (size_t)s * features, *minus = plus + features;
+    memmove(plus, from, features * sizeof *x);
+    for (size_t i = 0; i < features; i++) {
+      plus[i] *= (mho_real)gain;
+      minus[i] = -plus[i];
+    }
+  }
+}
+
+/* Inputs and targets of samples sample0 .. sample0+n-1 of the batch, as the data have them. */
+static void load_rows(const pass *p, int sample0, int n, mho_real *x) {
   const mho_learner *learner = p->learner;
   const mho_batch *b = p->b;
   size_t features = (size_t)learner->data->features;
-  mho_real *x = learner->state[0]->z[0] + (size_t)sample0 * features;
   size_t values = (size_t)learner->data->values;
   uint8_t *label = learner->value ? NULL : learner->label + sample0;
   mho_real *value = learner->value ? learner->value + (size_t)sample0 * values : NULL;
@@ -48,6 +61,18 @@ static void load_images(const pass *p, int sample0, int n) {
     mho_images_batch(learner->data, b->images, index, first, n, x, label);
   if (value)
     mho_images_values(learner->data, b->images, index, first, n, value);
+}
+
+/* The same, with inputs as the network takes them. */
+static void load_images(const pass *p, int sample0, int n) {
+  const mho_learner *learner = p->learner;
+  const mho_resistive_config *resistive = learner->net->resistive;
+  size_t inputs = (size_t)learner->net->layer[0].n;
+  mho_real *x = learner->state[0]->z[0] + (size_t)sample0 * inputs;
+
+  load_rows(p, sample0, n, x);
+  if (resistive)
+    double_inputs(n, (size_t)learner->data->features, resistive->input_gain, x);
 }
 
 /* ---------------------------------------------------------------- lessons */
@@ -216,6 +241,18 @@ static void repeat(const mho_lesson *l, const mho_repetition *r, mho_rule_stats 
   run_chunks(&p, stats);
 }
 
+/* What the dynamics keeps from batch to batch is that of batches that train; a smaller one starts
+ * it at 0. */
+static void begin_states(mho_learner *learner, bool trains, int n) {
+  mho_state *s = learner->state[0];
+  if (!s->vars)
+    return;
+
+  s->vars = trains ? learner->state_vars : learner->other_state_vars;
+  if (!trains || n < (int)learner->e->train.batch)
+    mho_vars_clear(s->vars, 0, n, true);
+}
+
 /* What neurons count for, where that is due: in training every few updates. @return vectors that
  * were read for it. */
 static double weigh(mho_learner *learner, bool trains) {
@@ -255,6 +292,12 @@ mho_err mho__learner_run(mho_learner *learner, const mho_batch *b, mho_rule_stat
   mho_err err = MHO_OK;
 
   *sum = (mho_rule_stats){0};
+  if (b->learn && learner->rule->can_learn)
+    err = learner->rule->can_learn(learner->net, learner->e->rule.params, ei);
+  if (err)
+    return err;
+
+  begin_states(learner, b->trains, b->n);
   if (b->learn)
     sum->free.reads += weigh(learner, b->trains);
   mho_network_pack(learner->net, b->n >= PACK_SAMPLES, learner->pool);
@@ -296,6 +339,7 @@ void mho__learner_calibrate(mho_learner *learner, const mho_batch *b) {
   mho_probe watch = learner->watch;
   learner->watch = (mho_probe){0};
   weigh(learner, false);
+  begin_states(learner, false, b->n);
   record(learner, true);
   for (int i = 0; i < chunks; i++) /* one after another: they write the same full scales */
     settle_chunk(&p, i, 0);

@@ -40,7 +40,9 @@ typedef struct mho_learner {
   mho_real *value;      /**< [capacity x values]; NULL where targets are classes. */
   mho_vars *vars;       /**< The rule's, in training; NULL where it has none. */
   mho_vars *other_vars; /**< The same when other images are settled than those trained on. */
-  void *own;            /**< What the rule works in. */
+  /** Those of the dynamics in state[0], of which one or the other are its vars at present. */
+  mho_vars *state_vars, *other_state_vars;
+  void *own; /**< What the rule works in. */
 
   mho_thread *thread;    /**< [threads] what each settles with, at its start. */
   mho_chunk_sums *chunk; /**< [chunks] */

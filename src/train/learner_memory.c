@@ -88,7 +88,13 @@ static mho_err new_states(mho_learner *learner, mho_errinfo *ei) {
     if (err)
       return err;
   }
-  return MHO_OK;
+
+  learner->state_vars = learner->state[0]->vars;
+  if (!learner->state_vars)
+    return MHO_OK;
+  const mho_dynamics *dynamics = learner->dynamics;
+  return mho_vars_new(net, dynamics->vars, dynamics->n_vars, learner->capacity,
+                      &learner->other_state_vars, ei);
 }
 
 /* What the rule works in, and its own variables, a second set of them where other images must leave
@@ -268,8 +274,11 @@ void mho__learner_free(mho_learner *learner) {
   if (!learner)
     return;
 
+  if (learner->state[0])
+    learner->state[0]->vars = learner->state_vars;
   for (int k = 0; k < MHO_RULE_STATES; k++)
     mho_state_free(learner->state[k]);
+  mho_vars_free(learner->other_state_vars);
   if (learner->rule->own_free)
     learner->rule->own_free(learner->own);
   mho_vars_free(learner->vars);

@@ -52,6 +52,14 @@ static void rule_key(const mho_trainer *t, const char *name, char *word, size_t 
     mho_param_format(p, t->e->rule.params, true, word, capacity);
 }
 
+mho_err mho__trainer_has_circuit(const mho_trainer *t, mho_errinfo *ei) {
+  if (!t->net->resistive)
+    return MHO_OK;
+  return mho_fail(ei, MHO_EUNSUPPORTED,
+                  "dynamics.name: a network of resistors has no netlist, and its crossbars are not "
+                  "read one by one: use dynamics rate");
+}
+
 mho_err mho__trainer_nudge_has_circuit(const mho_trainer *t, mho_errinfo *ei) {
   char error[MHO_TEXT_MAX], pull[MHO_TEXT_MAX], steps[MHO_TEXT_MAX];
   rule_key(t, "error", error, sizeof error);

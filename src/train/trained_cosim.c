@@ -7,6 +7,9 @@
 mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_connection *k,
                                    bool transposed, int n, mho_cosim_result result, void *user,
                                    mho_errinfo *ei) {
+  mho_err err = mho__trainer_has_circuit(t, ei);
+  if (err)
+    return err;
   return mho_cosim_reads(s, k->xb, &t->e->device_config, &t->e->array_config, transposed, n, result,
                          user, ei);
 }
@@ -14,6 +17,9 @@ mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_conne
 mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool transient, bool norton,
                                   mho_cosim_result result, void *user, mho_errinfo *ei) {
   mho_targets targets;
+  mho_err none = mho__trainer_has_circuit(t, ei);
+  if (none)
+    return none;
   if (n < 1 || n > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", n, MHO_CHUNK_MAX);
   if (t->learner->rule->controls && (transient || norton))

@@ -93,7 +93,9 @@ mho_err mho_trainer_netlist_crossbar(mho_trainer *t, const mho_trained_netlist *
                                      mho_errinfo *ei) {
   crossbar_values c = {0};
   *out = NULL;
-  mho_err err = values_new(o->connection->xb, &c, ei);
+  mho_err err = mho__trainer_has_circuit(t, ei);
+  if (!err)
+    err = values_new(o->connection->xb, &c, ei);
   if (!err)
     err = write_crossbar(t, o, &c, out, ei);
   values_free(&c);
@@ -149,7 +151,10 @@ mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o
   if (t->learner->rule->controls)
     return mho__trainer_netlist_control(t, o, out, ei);
 
-  mho_err err = mho__rest_find(t, o->image, &rest, ei);
+  mho_err err = mho__trainer_has_circuit(t, ei);
+  if (err)
+    return err;
+  err = mho__rest_find(t, o->image, &rest, ei);
   if (!err)
     err = write_network(t, o, &rest, out, ei);
   mho__rest_free(&rest);

@@ -15,6 +15,7 @@ static mho_pool *pool_of(const mho_trainer *t) {
 static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
   const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
   bool is_pulsed = scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
 
@@ -25,6 +26,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .credits = rule->credits,
                            .config = &e->network,
                            .feedback = &e->feedback,
+                           .resistive = dynamics->resistors ? &e->resistive : NULL,
                            .neuron = (const mho_neuron *)e->neuron.entry,
                            .circuit = &e->circuit,
                            .device = (const mho_device_model *)e->device.entry,

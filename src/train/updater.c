@@ -7,6 +7,7 @@
 #include "array/weights.h"
 #include "base/streams.h"
 #include "train/arrays.h"
+#include "train/descent.h"
 #include "train/updater.h"
 
 typedef struct update_job {
@@ -114,10 +115,15 @@ static void update_slab(void *arg, int i, int thread) {
     mho_crossbar_leak(cells.x, cells.first, cells.n);
     return;
   }
+  const mho_connection *k = &u->net->connection[s->connection];
+  double rate = rate_of(u, s->connection);
+  if (mho__descends(u->e, k, &change)) {
+    s->counts.clipped += mho__descend(k, &change, rate, s->row0, s->rows, g);
+    return;
+  }
   take_gradient(job, s, &change, thread, cells, g);
 
   /* The optimizer says what change is wanted. */
-  double rate = rate_of(u, s->connection);
   for (int m = 0; m < u->optimizer->n_states; m++)
     moment[m] = u->moment[m][s->connection] + cells.first;
   int64_t number = u->at->taught[s->connection] + 1;

@@ -18,7 +18,7 @@ ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire', 'excha
 BLIND = ['neuron', 'network', 'settle', 'dynamics', 'rule']
 # Floors inside a folder, lowest first, by the start of a file's name: none includes or calls a higher one. All other
 # files of the folder are above them.
-FLOORS = {'train': [['arrays', 'standing', 'sample_order', 'start_weights'], ['updater', 'initial_weights'], ['learner']]}
+FLOORS = {'train': [['arrays', 'standing', 'sample_order', 'start_weights', 'descent'], ['updater', 'initial_weights'], ['learner']]}
 LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
 SOURCE = os.path.join(os.environ['MHO_SOURCE'], 'src')
 BUILD = os.path.dirname(os.path.abspath(os.environ['MHO']))

@@ -94,5 +94,32 @@ def test_residual_learning_as_users_meet_it():
         assert run('cosim', 'both', *db, '--layer', 'x-h1').stdout.count('pass') == 2
 
 
-main([test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
+def test_resistors_by_their_name():
+    """One seed: a smoke test. The circuit's keys act, others say that they do not, and what has no circuit says so."""
+    db, name = ['--db', 'runs.db'], ['--set', 'dynamics=resistive']
+    done = lines('train', *db, '--name', 'resistors', *name, '--json')[-1]
+    assert done['final_test_acc'] > LEAST, done
+    evaluated = json.loads(run('eval', 'resistors', *db, '--json').stdout)
+    assert abs(evaluated['accuracy'] - done['final_test_acc']) < 1e-9, evaluated
+    junctions = lines('train', *db, *name, '--set', 'resistive.rectifier=junction', '--set', 'array.read_voltage=10 V',
+                      '--set', 'train.epochs=3', '--json')[-1]
+    assert junctions['final_test_acc'] > LEAST, junctions
+
+    two = [lines('train', '--no-db', *name, '--set', 'train.epochs=2', '--threads', n, '--json')[-2] for n in '12']
+    assert two[0]['loss'] == two[1]['loss'] and two[0]['test_acc'] == two[1]['test_acc'], two
+
+    table = run('settle', 'resistors', *db, '--sample', '3', '--neurons', 'out.0').stdout.splitlines()
+    assert 'kirchhoff,dissipated,supplied' in table[0], table[0]
+    last = [dict(zip(table[0].split(','), line.split(','))) for line in table[1:] if line.startswith('free,4')][0]
+    assert abs(float(last['dissipated']) / float(last['supplied']) - 1) < 1e-3, last
+    assert float(last['kirchhoff']) < 1e-2, last
+
+    assert 'are no neurons' in run('train', '--no-db', *name, '--set', 'network.neuron=relu', '--set', 'train.epochs=1').stderr
+    assert 'resistive.input_gain' in run('train', '--no-db', '--set', 'resistive.input_gain=2', '--set', 'train.epochs=1').stderr
+    refused('netlist', 'resistors', *db, '--layer', 'x-h1', says='a network of resistors has no netlist', code=None)
+    refused('netlist', 'resistors', *db, '--network', says='a network of resistors has no netlist', code=None)
+    refused('train', '--no-db', *name, '--set', 'device=linear', says='device.model: dynamics.name')
+
+
+main([test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])

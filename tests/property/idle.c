@@ -360,6 +360,9 @@ static void test_floating_point(void **state) {
       "network: {hidden: [6, 6, 6], output: state}\nfeedback: {scale: 0.5}\n",
       "network: {hidden: [6, 6], output: state}\nrule: {phases: centred, error: live}\n",
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n",
+      "dynamics: resistive\n",
+      "dynamics: resistive\nneuron: {saturation: 0.5, variation: {gain: 0.1}}\n"
+      "resistive: {rectifier: junction, amplifier: {voltage: 2}}\nrule: {nudge_by: current}\n",
       "settle: {difference: subtract}\n",
       "settle: {method: synchronous}\n",
       "rule: {phases: points}\n",

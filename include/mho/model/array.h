@@ -301,6 +301,8 @@ struct mho_crossbar {
   const mho_bank *role;
   int n_banks;
   mho_groups *groups; /**< NULL: a cell is one device, a bank of the mapping one of the crossbar */
+  /** Of the ideal device: the first so many cells hold conductances, which are not below 0. */
+  size_t n_positive;
   mho_cells *bank[MHO_BANKS_MAX]; /**< [rows x cols] each; NULL with the ideal device */
   double after;                   /**< time since programming, s */
   /** Conductances of the banks at that time; NULL: as programmed, see mho_crossbar_shown. Of
@@ -313,6 +315,7 @@ struct mho_crossbar {
   void *own;                   /**< what the array model keeps, see attach */
   mho_scales *scales;          /**< NULL: none are set from data */
   mho_crossbar_panels *panels; /**< NULL where they are of no use; see mho_crossbar_pack */
+  struct mho_line_sums *sums;  /**< NULL unless weights are conductances */
   /** Schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new. */
   mho_line_pulses *lines;
   /** Added to the weights where they are read; NULL: nothing is. */
@@ -332,6 +335,9 @@ struct mho_crossbar_options {
   const void *array_params;
   const mho_array_config *array_config; /**< nullable: defaults */
   double w_max;                         /**< > 0 */
+  /** Of the ideal device: the first so many rows hold conductances, which are not below 0; 0: all
+   *  weights are signed. */
+  int positive_rows;
   uint64_t chip_seed, noise_seed;
   uint32_t index; /**< of the connection: keeps its random streams apart */
 };
@@ -472,6 +478,11 @@ MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transpose
 /** Begin to find full scales from the reads that follow, or end it. Nothing, where none are set
  *  from data. */
 MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
+/** What the lines of a crossbar of conductances (mho_crossbar_options.positive_rows) load the nodes
+ *  at their ends with: sums of the effective matrix over its rows of conductances, [cols], or,
+ *  transposed, sums of each of these rows, [positive_rows]. Summed where they are asked for first
+ *  after a change, by any thread, in the same order. */
+MHO_API const mho_real *mho_crossbar_line_sums(const mho_crossbar *x, bool transposed);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
 /** What one row shows while its line alone is driven, by an activity of 1; converters have the

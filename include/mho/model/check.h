@@ -61,6 +61,7 @@ typedef struct mho_experiment {
   mho_network_config network;
   mho_feedback_config feedback;
   mho_circuit_config circuit;
+  mho_resistive_config resistive;
   mho_settle_config settle;
   mho_gradient_config gradient;
   mho_update_config update;
@@ -114,6 +115,8 @@ MHO_API const char *mho_idle_without_pulses(const mho_experiment *e);
 MHO_API const char *mho_idle_without_settling(const mho_experiment *e);
 /** What is of a nudged phase, where the rule has none. */
 MHO_API const char *mho_idle_without_nudge(const mho_experiment *e);
+/** What is of networks of resistors, where there are none. */
+MHO_API const char *mho_idle_without_resistors(const mho_experiment *e);
 /** What is of neurons in continuous time. */
 MHO_API const char *mho_idle_without_time(const mho_experiment *e);
 

@@ -122,6 +122,23 @@ typedef struct mho_control_config {
 } mho_control_config;
 enum { MHO_CONTROL_PRODUCT, MHO_CONTROL_RANDOM, MHO_CONTROL_LEARNED };
 
+/** Section resistive of the config: a network of resistors (dynamics resistive). A unit of voltage
+ *  is array.read_voltage over the input gain. */
+typedef struct mho_resistive_config {
+  double input_gain;       /**< A, of the voltages that inputs are held at */
+  int rectifier;           /**< MHO_RECTIFIER_... */
+  double i_s;              /**< saturation current, of a weight of 1 at one unit of voltage */
+  double n_vt;             /**< V, emission coefficient times thermal voltage */
+  double voltage, current; /**< gains of the amplifiers behind hidden nodes: forward, back */
+  int order;               /**< MHO_ORDER_... */
+  int start;               /**< MHO_START_... */
+} mho_resistive_config;
+enum { MHO_RECTIFIER_IDEAL, MHO_RECTIFIER_JUNCTION, MHO_RECTIFIER_NONE };
+enum { MHO_ORDER_ALTERNATE, MHO_ORDER_FORWARD, MHO_ORDER_BACKWARD };
+enum { MHO_START_KEPT, MHO_START_ZERO };
+/** The keys of mho_resistive_config. */
+MHO_API extern const mho_params mho_resistive_params;
+
 /** Layers, crossbars and links. */
 typedef struct mho_network {
   int n_layers;
@@ -139,9 +156,12 @@ typedef struct mho_network {
   int path;              /**< MHO_PATH_...: how controls come to hidden layers */
   mho_control_config q;  /**< of the arrays of control links, with MHO_PATH_DIRECT */
   double forward_scale;  /**< alpha */
-  size_t n_weights;      /**< trained */
-  mho_rng state_noise;   /**< of the neurons in continuous time */
-  mho_wired *wired;      /**< the connections' wires; NULL without resistance */
+  /** Weights are conductances that lead both ways, and inputs come twice, as A x and as -A x; NULL:
+   *  weights are signed, and inputs come as they are. */
+  const mho_resistive_config *resistive;
+  size_t n_weights;    /**< trained */
+  mho_rng state_noise; /**< of the neurons in continuous time */
+  mho_wired *wired;    /**< the connections' wires; NULL without resistance */
   /** Of the trained connections; NULL: pulses reach their cells whole and alone. */
   mho_disturb *disturb;
 } mho_network;
@@ -238,6 +258,7 @@ typedef struct mho_network_options {
   bool credits; /**< links by which credits are led back, too */
   const mho_network_config *config;
   const mho_feedback_config *feedback;
+  const mho_resistive_config *resistive; /**< nullable, see mho_network */
   const mho_neuron *neuron;
   const mho_circuit_config *circuit; /**< nullable: ideal */
   const mho_device_model *device;

@@ -122,6 +122,9 @@ MHO_API void mho_pool_pick(const mho_pool_window *p, int n, const mho_real *v,
 MHO_API void mho_pool_put(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z,
                           bool add, mho_real *out);
 
+/** Lambert's W of e^z for any z: the w > 0 with w + ln w = z, to rounding. */
+MHO_API double mho_lambert_w_exp(double z);
+
 /* ---------------------------------------------------------------- eigenvalues */
 
 /* GSL's error handler aborts the program: one that uses what follows should call

@@ -207,6 +207,7 @@ typedef struct mho_rule {
    *  the nudged statistics are those of credits, and samples whose credits miss the tolerance are
    *  said to be unsettled. */
   bool credits;
+  bool resistors;      /**< it learns conductances of a network of resistors, too */
   bool outputs_states; /**< it learns with outputs that hold states, too (MHO_OUTPUT_STATE) */
   /** A controller at the read-out drives the hidden layers: it takes the feedback.path direct or
    *  chain, where others take links; the nudged statistics are those of control, and samples that
@@ -239,6 +240,9 @@ typedef struct mho_rule {
   /** Size of layer l's error relative to the true gradient (beta_f beta_i^h for EP; 1 for the
    *  read-out), of a lesson that has a network and parameters; nullable: 1. */
   double (*size)(const mho_lesson *l, int layer);
+  /** Nullable: whether the weights are such that it can learn from another batch, which it is asked
+   *  before each. @return MHO_OK; MHO_EDIVERGED with a sentence. */
+  mho_err (*can_learn)(const mho_network *net, const void *params, mho_errinfo *ei);
   /** Rows of a lesson: prediction only (state[0] and the read-out), or prediction and what `change`
    *  takes. Adds to the stats. learn is nullable with a trial. */
   void (*predict)(const mho_lesson *l, mho_rule_stats *stats);

@@ -284,10 +284,16 @@ struct mho_dynamics {
   bool (*difference)(const mho_phase *p, int l, const bool *fresh, mho_real *const *e,
                      mho_settle_stats *stats);
 
+  /** Nullable: number i (1 .. hidden layers) of the layers that a sweep takes one after another;
+   *  without, from the input on in the free phase and from the outputs back in nudged ones. */
+  int (*turn)(const mho_phase *p, int i);
+
   /* In time. */
 
   /** An error enters the neurons of outputs that hold states (mho_layer_takes_error). */
   bool outputs_states;
+  /** Its neurons are nodes that conductances join: the network is one of section resistive. */
+  bool resistors;
   /** Its neurons are circuits, tau du/dt = -u + a with z = rho(u), which is what ode integrates and
    *  ngspice solves. */
   bool is_circuit;

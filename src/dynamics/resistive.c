@@ -1,0 +1,504 @@
+/* resistive.c - nodes between resistors: Kirchhoff's law, with diodes and amplifiers.
+ *
+ * A conductance g_ij >= 0 joins node i of layer l-1 with node j of layer l. Layer 0 is held at
+ * A [x; -x]. A bias is a current b_j into node j, and outputs are nodes, too. With the amplifiers'
+ * gains a of voltage and c of current (both 1: none), no amplifier being behind the inputs,
+ *
+ *   s_j = sum_i g^l_ij + a c sum_k g^(l+1)_jk       what loads node j
+ *   N_j = a sum_i g^l_ij v_i + c sum_k g^(l+1)_jk v_k + b_j
+ *
+ * and a node is at rest at u = N/s, or where its rectifier lets it be: a diode from ground keeps
+ * the first half of a hidden layer at v >= 0 and one to ground the others at v <= 0. Of a junction
+ * I = I_s (e^(V/V_T) - 1), V_T = n V_T of section resistive,
+ *
+ *   s v - N = I_s (e^(-v/V_T) - 1),   v = d + V_T W0(I_s/(s V_T) e^(-d/V_T)),  d = (N - I_s)/s
+ *
+ * for the first half, and mirrored for the others. Nodes of a layer are not joined with each other,
+ * so that one layer at rest under the others is the exact minimum over its voltages of
+ *
+ *   E = sum_l (c/a)^(l-1) [ 1/2 sum_ij g^l_ij (a v_i - v_j)^2 - sum_j b_j v_j ]
+ *
+ * (half the power without amplifiers, and without the co-content of junctions, which is convex,
+ * too): sweeps over the layers are block coordinate descent, and E falls in each.
+ *
+ * A nudge b of the outputs towards targets y is a conductance to them, N + b y over s + b, or a
+ * current b (y - v) with v of the free phase. The difference (v_free - v_nudged)/b obeys
+ *
+ *   s e = a sum_i g e_i + c sum_k g e_k,   outputs: + (v - y), over s + b with a conductance
+ *
+ * as long as no diode switches; where one does e ends there, at v/b. Junctions follow
+ * s d = dN + I_s e^(-v/V_T) expm1(-d/V_T), d = -b e. Nothing cancels at any nudge or depth.
+ *
+ * Source: J. Kendall et al., arXiv 2006.01981; block coordinate descent: B. Scellier, ICML 2024,
+ * arXiv 2402.11674. Amplifiers in E, junctions and differences: derived.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "mho/model/check.h"
+#include "settle/links.h"
+
+enum { POTENTIAL, KIRCHHOFF, DISSIPATED, SUPPLIED }; /* variables */
+static const mho_var variables[] = {
+    {"potential", MHO_PER_HIDDEN, false, true}, /* where the last free phase of training ended */
+    /* Of the free phase, for those who watch: */
+    {"kirchhoff", MHO_PER_SAMPLE, true, false},  /* largest current that a node has too much of */
+    {"dissipated", MHO_PER_SAMPLE, true, false}, /* power in conductances and junctions */
+    {"supplied", MHO_PER_SAMPLE, true, false},   /* power of inputs and biases */
+};
+
+/* ---------------------------------------------------------------- a layer's surroundings */
+
+/* Gain of the amplifiers between layer l - 1 and layer l: none is behind the inputs. */
+static double voltage_into(const mho_network *net, int l) {
+  return l == 1 ? 1 : net->resistive->voltage;
+}
+
+/* The link that joins a layer with the one before it, from there or back. */
+static const mho_link *link_into(const mho_network *net, int l) {
+  return &net->link[net->layer[l].forward];
+}
+static const mho_link *link_back_into(const mho_network *net, int l) {
+  return &net->link[net->layer[l].feedback];
+}
+
+static bool is_output(const mho_network *net, int l) {
+  return mho_layer_takes_error(net, l);
+}
+
+/* The strength of a conductance from every output to its target; 0: there is none. */
+static double nudge_conductance(const mho_phase *p, int l) {
+  bool has = is_output(p->net, l) && p->drive.kind == MHO_DRIVE_LIVE;
+  return has ? p->drive.strength : 0;
+}
+
+/* What loads the nodes of a layer: sum[j] + factor back[j] + nudge. */
+typedef struct load {
+  const mho_real *sum, *back; /* [n], back nullable */
+  mho_real factor, nudge;
+} load;
+
+static load load_of(const mho_phase *p, int l) {
+  const mho_network *net = p->net;
+  const mho_resistive_config *c = net->resistive;
+  load s = {.sum = mho_crossbar_line_sums(net->connection[link_into(net, l)->connection].xb, false),
+            .nudge = (mho_real)nudge_conductance(p, l)};
+  if (is_output(net, l))
+    return s;
+
+  s.back = mho_crossbar_line_sums(net->connection[link_back_into(net, l)->connection].xb, true);
+  s.factor = (mho_real)(c->voltage * c->current);
+  return s;
+}
+
+static mho_real loaded(const load *s, int j) {
+  mho_real more = s->back ? s->factor * s->back[j] : 0;
+  return s->sum[j] + more + s->nudge;
+}
+
+/* to = or += a sum_i g v_i + b, of v of the layer before: biases are no part of what amplifiers
+ * amplify. */
+static void read_forward(const mho_phase *p, int l, const mho_real *from, mho_real *to,
+                         mho_settle_stats *stats) {
+  double a = voltage_into(p->net, l);
+  p->thread->bias_off = (mho_real)(1 - 1 / a);
+  mho__link_read(p, link_into(p->net, l), from, to, (mho_real)a, false, stats);
+  p->thread->bias_off = 0;
+}
+
+/* to += c sum_k g v_k, of v of the layer behind. */
+static void read_back(const mho_phase *p, int l, const mho_real *from, mho_real *to,
+                      mho_settle_stats *stats) {
+  mho_real c = (mho_real)p->net->resistive->current;
+  mho__link_read(p, link_back_into(p->net, l), from, to, c, true, stats);
+}
+
+/* ---------------------------------------------------------------- rectifiers */
+
+/* 1 for nodes that are kept at or above 0, -1 at or below, 0 where there is no rectifier. */
+static int side_of(const mho_network *net, int l, int j) {
+  if (is_output(net, l) || net->resistive->rectifier == MHO_RECTIFIER_NONE)
+    return 0;
+  return j < net->layer[l].n / 2 ? 1 : -1;
+}
+
+/* A junction in units of the network. */
+typedef struct junction {
+  double i_s, v_t;
+} junction;
+
+static junction junction_of(const mho_network *net) {
+  const mho_resistive_config *c = net->resistive;
+  double unit = net->array.read_voltage / c->input_gain;
+  return (junction){.i_s = c->i_s, .v_t = c->n_vt / unit};
+}
+
+/* v of a node that a junction from ground keeps up: loads of conductance s, currents n. */
+static double node_voltage(const junction *d, double s, double n) {
+  double alone = (n - d->i_s) / s;
+  double w = mho_lambert_w_exp(log(d->i_s / (s * d->v_t)) - alone / d->v_t);
+  return alone + d->v_t * w;
+}
+
+/* Its change by a change dn of the currents from where it is v: the same closed form, and two steps
+ * of Newton, which make small changes exact. */
+static double node_change(const junction *d, double s, double v, double dn) {
+  double k = d->i_s * exp(-v / d->v_t), alone = (dn - k) / s;
+  double w = k > 0 ? mho_lambert_w_exp(log(k / (s * d->v_t)) - alone / d->v_t) : 0;
+  double change = alone + d->v_t * w;
+
+  for (int i = 0; i < 2; i++) {
+    double grown = expm1(-change / d->v_t);
+    change -= (s * change - dn - k * grown) / (s + k / d->v_t * (grown + 1));
+  }
+  return change;
+}
+
+/* ---------------------------------------------------------------- Kirchhoff's law, watched */
+
+/* A node that is at v under loads s: the current n - s v that is left over. Where a diode brings or
+ * takes it there is none too much, and the diode dissipates v times it. */
+static double current_left(const mho_network *net, int l, int j, double n, double s, double v,
+                           double *dissipated) {
+  int side = side_of(net, l, j), rectifier = net->resistive->rectifier;
+  double left = n - s * v;
+  if (side && rectifier == MHO_RECTIFIER_JUNCTION) {
+    junction d = junction_of(net);
+    double from_diode = side * d.i_s * expm1(-side * v / d.v_t);
+    *dissipated -= v * from_diode;
+    return left + from_diode;
+  }
+
+  bool conducts = side && v == 0 && side * left < 0;
+  return conducts ? 0 : left;
+}
+
+typedef struct balance {
+  double kirchhoff, dissipated, supplied;
+} balance;
+
+/* Currents and powers of the nodes of layer l, of the one sample that is watched. In the balance a
+ * layer has the weight (c/a)^(l - 1), 1 without amplifiers. */
+static void add_layer(const mho_chunk *c, int l, double weight, balance *b) {
+  const mho_phase *p = c->phase;
+  const mho_network *net = p->net;
+  const mho_connection *k = &net->connection[link_into(net, l)->connection];
+  const mho_real *w = mho_crossbar_matrix(k->xb), *v = c->now[l];
+  const mho_real *from = l == 1 ? mho__values(net, p->s->z, 0, p->row0) : c->now[l - 1];
+  const mho_real *to = is_output(net, l) ? NULL : c->now[l + 1];
+  const mho_real *behind =
+      to ? mho_crossbar_matrix(net->connection[link_back_into(net, l)->connection].xb) : NULL;
+  int cols = k->xb->cols, inputs = k->xb->rows - k->bias, after = to ? net->layer[l + 1].n : 0;
+  double gain = voltage_into(net, l), a = net->resistive->voltage, back = net->resistive->current;
+
+  for (int j = 0; j < cols; j++) {
+    double n = k->bias ? (double)w[inputs * cols + j] : 0, s = 0, vj = (double)v[j];
+    b->supplied += weight * n * vj;
+    for (int i = 0; i < inputs; i++) {
+      double g = (double)w[i * cols + j], source = gain * (double)from[i];
+      n += g * source;
+      s += g;
+      b->dissipated += weight * g * (source - vj) * (source - vj);
+      b->supplied += l == 1 ? g * source * (source - vj) : 0;
+    }
+    for (int i = 0; i < after; i++) {
+      n += back * (double)behind[j * after + i] * (double)to[i];
+      s += back * a * (double)behind[j * after + i];
+    }
+
+    double in_diode = 0, left = current_left(net, l, j, n, s, vj, &in_diode);
+    b->kirchhoff = fmax(b->kirchhoff, fabs(left));
+    b->dissipated += weight * in_diode;
+  }
+}
+
+/* When the last layer of a sweep has come to `last`. */
+static void watch(const mho_chunk *c, int l, const mho_real *last) {
+  const mho_phase *p = c->phase;
+  const mho_resistive_config *own = p->net->resistive;
+  mho_chunk now = *c;
+  balance b = {0};
+  double weight = 1;
+  now.now[l] = last;
+
+  for (int i = 1; i < mho_hidden_end(p->net); i++) {
+    add_layer(&now, i, weight, &b);
+    weight *= own->current / own->voltage;
+  }
+  *mho_vars_exact(p->s->vars, KIRCHHOFF, 0, p->row0) = b.kirchhoff;
+  *mho_vars_exact(p->s->vars, DISSIPATED, 0, p->row0) = b.dissipated;
+  *mho_vars_exact(p->s->vars, SUPPLIED, 0, p->row0) = b.supplied;
+}
+
+/* ---------------------------------------------------------------- a phase */
+
+static bool is_kept(const mho_phase *p) {
+  bool is_free = !mho_phase_is_nudged(p);
+  return is_free && p->s->vars && p->net->resistive->start == MHO_START_KEPT;
+}
+
+/* The samples in a layer of the kept potentials. */
+static mho_real *kept_potentials(const mho_phase *p, int l) {
+  return mho_vars_real(p->s->vars, POTENTIAL, l, p->row0);
+}
+
+static void begin(const mho_phase *p, mho_settle_stats *stats) {
+  const mho_network *net = p->net;
+  if (is_kept(p) && !p->start && p->thread->step == 0)
+    for (int l = 1; l < mho_hidden_end(net); l++)
+      memcpy(mho__values(net, p->s->z, l, p->row0), kept_potentials(p, l),
+             mho__phase_count(p, l) * sizeof(mho_real));
+
+  if (!mho_phase_is_nudged(p))
+    read_forward(p, 1, mho__values(net, p->s->z, 0, p->row0),
+                 mho__values(net, p->s->drive, 1, p->row0), stats);
+}
+
+/* a += b y, of a conductance b to the targets y. */
+static void add_targets(const mho_phase *p, double b, mho_real *a) {
+  int outputs = mho_network_classes(p->net);
+  mho_targets targets = mho_targets_from(&p->drive.targets, outputs, p->row0);
+  for (int s = 0; s < p->n; s++)
+    for (int j = 0; j < outputs; j++)
+      a[s * outputs + j] += (mho_real)b * mho_target(&targets, outputs, s, j);
+}
+
+static bool input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
+                  mho_settle_stats *stats) {
+  const mho_phase *p = c->phase;
+  const mho_network *net = p->net;
+
+  if (l == 1)
+    memcpy(a, mho__values(net, mho_phase_input(p)->drive, 1, p->row0),
+           mho__phase_count(p, 1) * sizeof *a);
+  else
+    read_forward(p, l, c->now[l - 1], a, stats);
+
+  if (!is_output(net, l))
+    read_back(p, l, c->now[l + 1], a, stats);
+  else if (p->drive.kind == MHO_DRIVE_HELD)
+    mho__add_error(p, l, (mho_real)-p->drive.strength, mho__held_error(p), true, a);
+  else if (p->drive.kind == MHO_DRIVE_LIVE)
+    add_targets(p, p->drive.strength, a);
+  return true;
+}
+
+/* n nodes of a layer, from currents to voltages, each as its rectifier lets it be. A node that
+ * nothing is joined to is at 0. */
+static void rest_sample(const mho_network *net, int l, const load *s, mho_real *a) {
+  bool is_junction = net->resistive->rectifier == MHO_RECTIFIER_JUNCTION;
+  junction d = junction_of(net);
+
+  for (int j = 0; j < net->layer[l].n; j++) {
+    mho_real total = loaded(s, j);
+    int side = side_of(net, l, j);
+    if (is_junction && side && total > 0)
+      a[j] = (mho_real)(side * node_voltage(&d, (double)total, side * (double)a[j]));
+    else
+      a[j] = total > 0 ? a[j] / total : 0;
+  }
+}
+
+/* u of a layer becomes v, with ideal diodes. */
+static void rectify(const mho_network *net, int l, mho_real *a) {
+  int n = net->layer[l].n, above = n / 2;
+  for (int j = 0; j < above; j++)
+    a[j] = a[j] > 0 ? a[j] : 0;
+  for (int j = above; j < n; j++)
+    a[j] = a[j] < 0 ? a[j] : 0;
+}
+
+/* From the input on layer 1, 3, .. and then the others, or one after another. */
+static int turn(const mho_phase *p, int i) {
+  int hidden = mho_network_hidden(p->net), odd = (hidden + 1) / 2;
+  switch (p->net->resistive->order) {
+  case MHO_ORDER_FORWARD:
+    return i;
+  case MHO_ORDER_BACKWARD:
+    return hidden + 1 - i;
+  default:
+    return i <= odd ? 2 * i - 1 : 2 * (i - odd);
+  }
+}
+
+static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
+  const mho_phase *p = c->phase;
+  const mho_network *net = p->net;
+  size_t n = (size_t)net->layer[l].n, all = mho__phase_count(p, l);
+  bool is_ideal = net->resistive->rectifier == MHO_RECTIFIER_IDEAL && !is_output(net, l);
+  load s = load_of(p, l);
+
+  for (int i = 0; i < p->n; i++)
+    rest_sample(net, l, &s, a + (size_t)i * n);
+  if (p->s->keep) /* where the difference finds how far a diode is from switching */
+    memcpy(mho__values(net, p->s->keep, l, p->row0), a, all * sizeof *a);
+  for (int i = 0; is_ideal && i < p->n; i++)
+    rectify(net, l, a + (size_t)i * n);
+  if (is_kept(p))
+    memcpy(kept_potentials(p, l), a, all * sizeof *a);
+  if (mho__trace_of(p) && !mho_phase_is_nudged(p) && l == turn(p, mho_network_hidden(net)))
+    watch(c, l, a);
+  return false;
+}
+
+/* ---------------------------------------------------------------- the difference */
+
+/* e with an ideal diode, of a node that is kept at or above 0: u that it would be at without, in
+ * the free phase, and e without. It ends where the diode begins to conduct, or begins where it
+ * ceases to. */
+static double switched(double u, double e, double b) {
+  double end = u / b; /* e at v = 0 */
+  double beyond = u > 0 ? 0 : end;
+  double limit = u > 0 ? end : 0;
+  e -= beyond;
+  return b > 0 ? fmin(e, limit) : fmax(e, limit);
+}
+
+/* e of a sample in a layer, from the currents that changes around it bring. u, v: [n] of its keep
+ * and its state. */
+static void change_sample(const mho_phase *p, int l, const load *s, const mho_real *u,
+                          const mho_real *v, mho_real *e) {
+  const mho_network *net = p->net;
+  bool is_junction = net->resistive->rectifier == MHO_RECTIFIER_JUNCTION;
+  double b = p->drive.strength;
+  junction d = junction_of(net);
+
+  for (int j = 0; j < net->layer[l].n; j++) {
+    double total = (double)loaded(s, j), side = side_of(net, l, j), in = (double)e[j];
+    double free = total > 0 ? in / total : 0;
+    if (side == 0 || total <= 0)
+      e[j] = (mho_real)free;
+    else if (is_junction)
+      e[j] = (mho_real)(side * node_change(&d, total, side * (double)v[j], -b * side * in) / -b);
+    else
+      e[j] = (mho_real)(side * switched(side * (double)u[j], side * free, b));
+  }
+}
+
+static bool difference(const mho_phase *p, int l, const bool *fresh, mho_real *const *e,
+                       mho_settle_stats *stats) {
+  const mho_network *net = p->net;
+  size_t n = (size_t)net->layer[l].n;
+  mho_real *el = mho__values(net, e, l, p->row0);
+  const mho_real *u = mho__values(net, p->s->keep, l, p->row0);
+  const mho_real *v = mho__values(net, p->s->z, l, p->row0);
+
+  if (l > 1 && fresh[l - 1])
+    read_forward(p, l, mho__values(net, e, l - 1, p->row0), el, stats);
+  else
+    memset(el, 0, mho__phase_count(p, l) * sizeof *el);
+  if (is_output(net, l))
+    mho__add_error(p, l, 1, mho__held_error(p), true, el);
+  else if (fresh[l + 1])
+    read_back(p, l, mho__values(net, e, l + 1, p->row0), el, stats);
+
+  load s = load_of(p, l);
+  for (int i = 0; i < p->n; i++)
+    change_sample(p, l, &s, u + (size_t)i * n, v + (size_t)i * n, el + (size_t)i * n);
+  return true;
+}
+
+/* ---------------------------------------------------------------- what it fits */
+
+#define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
+
+static mho_err check_network(const mho_experiment *e, mho_errinfo *ei) {
+  if (strcmp(e->topology.entry->id, "layered"))
+    REFUSE("network.topology: dynamics.name 'resistive' joins layers in a chain: use layered");
+  if (e->network.output != MHO_OUTPUT_STATE)
+    REFUSE("network.output: with dynamics.name 'resistive' outputs are nodes, too: use state");
+  if (e->network.forward_scale != 1)
+    REFUSE("network.forward_scale: dynamics.name 'resistive' has no gain but that of its "
+           "amplifiers: leave it at 1, and set resistive.amplifier.voltage");
+  if (e->feedback.mode != MHO_FEEDBACK_SYMMETRIC)
+    REFUSE("feedback.mode: with dynamics.name 'resistive' conductances lead back what they lead "
+           "forward: use symmetric");
+  if (e->feedback.scale != 1)
+    REFUSE("feedback.scale: with dynamics.name 'resistive' conductances lead both ways alike: "
+           "leave it at 1, and set resistive.amplifier.current");
+  return MHO_OK;
+}
+
+static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  if (mho_experiment_has_cells(e))
+    REFUSE("device.model: dynamics.name 'resistive' has conductances of any size, and device.model "
+           "'%s' has bounds: use ideal",
+           e->device.entry->id);
+  if (!array->exact)
+    REFUSE("array.model: nodes of dynamics.name 'resistive' are joined by conductances alone, "
+           "without the converters and noise of array.model '%s': use ideal",
+           array->entry.id);
+  if (mho_array_has_wires(&e->array_config))
+    REFUSE("array.wire.r_word: dynamics.name 'resistive' knows no resistance of lines between its "
+           "nodes: leave array.wire.r_word and array.wire.r_bit at 0");
+  return MHO_OK;
+}
+
+static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  const mho_observe_config *o = &e->observe;
+  if (!rule->resistors)
+    REFUSE("rule.name: '%s' does not learn the conductances of dynamics.name 'resistive': use ep",
+           rule->entry.id);
+  if (strcmp(e->settler.entry->id, "sweep"))
+    REFUSE("settle.method: dynamics.name 'resistive' comes to rest layer after layer: use sweep");
+  if (strcmp(e->scheme.entry->id, "exact"))
+    REFUSE("update.scheme: the conductances of dynamics.name 'resistive' are set as wanted, not by "
+           "scheme '%s': use exact",
+           e->scheme.entry->id);
+  if (e->gradient.importance != MHO_IMPORTANCE_NONE)
+    REFUSE("rule.importance: nodes of dynamics.name 'resistive' have no weights that count for "
+           "them: use none");
+  if (o->spectral_radius || o->lyapunov || o->settling || o->cosine || o->control)
+    REFUSE("dynamics.name: section observe is of neurons that are no nodes of dynamics.name "
+           "'resistive': leave observe out");
+  return MHO_OK;
+}
+
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  mho_err err = check_network(e, ei);
+  if (!err)
+    err = check_hardware(e, ei);
+  return err ? err : check_learning(e, ei);
+}
+
+static const char *idle(const mho_experiment *e, const char *key) {
+  (void)e;
+  bool is_neuron = !strcmp(key, "network.neuron") || !strncmp(key, "neuron.", 7);
+  return is_neuron ? "nodes between resistors are no neurons (dynamics.name)" : NULL;
+}
+
+/* The network XS of Scellier's table 1. */
+static const mho_default defaults[] = {
+    {"network.hidden", "100"},      {"network.output", "state"},
+    {"network.biases", "true"},     {"network.init", "fan_in"},
+    {"feedback.scale", "1"},        {"settle.free", "4"},
+    {"settle.nudged", "4"},         {"rule.nudge", "1"},
+    {"rule.phases", "centred"},     {"rule.gradient", "normalized"},
+    {"update.optimizer", "sgd"},    {"update.rate", "0.006"},
+    {"update.schedule", "step"},    {"update.step_every", "1"},
+    {"update.step_factor", "0.99"}, {"train.batch", "4"},
+    {"train.epochs", "10"},
+};
+
+const mho_dynamics mho_dynamics_resistive = {
+    .entry = {.abi = MHO_ABI,
+              .id = "resistive",
+              .title = "nodes between conductances: Kirchhoff's law, with diodes and amplifiers",
+              .equation = "sum_i g_ij (a v_i - v_j) + sum_k g_jk c (v_k - a v_j) + b_j = 0, or "
+                          "less or more where a diode conducts",
+              .source = "Kendall et al., arXiv 2006.01981; Scellier, arXiv 2402.11674",
+              MHO_DEFAULTS(defaults),
+              .check = check,
+              .idle = idle},
+    .vars = variables,
+    .n_vars = MHO_COUNT(variables),
+    .begin = begin,
+    .input = input,
+    .relax = relax,
+    .difference = difference,
+    .turn = turn,
+    .outputs_states = true,
+    .resistors = true,
+};

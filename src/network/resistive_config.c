@@ -1,0 +1,39 @@
+/* resistive_config.c - the keys of a network of resistors.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/check.h"
+
+static const char *without_junctions(const mho_experiment *e) {
+  const char *why = mho_idle_without_resistors(e);
+  if (why || e->resistive.rectifier == MHO_RECTIFIER_JUNCTION)
+    return why;
+  return "there are no junctions (resistive.rectifier)";
+}
+
+static const mho_param table[] = {
+    MHO_P_REAL(mho_resistive_config, input_gain, "input_gain", "", 100, 1e-9, 1e9,
+               "A: every input x is held twice, at A x and -A x; a unit of voltage is "
+               "array.read_voltage over A"),
+    MHO_P_CHOICE(mho_resistive_config, rectifier, "rectifier", "ideal|junction|none",
+                 MHO_RECTIFIER_IDEAL,
+                 "diodes from ground that keep the first half of every hidden layer at or above 0 "
+                 "and the others at or below: ideal ones, junctions, or none"),
+    MHO_P_REAL(mho_resistive_config, i_s, "i_s", "", 1, 1e-30, 1e6,
+               "rectifier junction: saturation current, over that of a weight of 1 at one unit of "
+               "voltage",
+               .idle = without_junctions),
+    MHO_P_REAL(mho_resistive_config, n_vt, "n_vt", "V", 25.85e-3, 1e-9, 1e3,
+               "rectifier junction: emission coefficient times thermal voltage",
+               .idle = without_junctions),
+    MHO_P_REAL(mho_resistive_config, voltage, "amplifier.voltage", "", 1, 1e-6, 1e6,
+               "behind every hidden node: its voltage times this drives the next layer, ..."),
+    MHO_P_REAL(mho_resistive_config, current, "amplifier.current", "", 1, 1e-6, 1e6,
+               "... and the current that this draws times this is drawn from the node"),
+    MHO_P_CHOICE(mho_resistive_config, order, "order", "alternate|forward|backward",
+                 MHO_ORDER_ALTERNATE,
+                 "of the layers in a sweep: the first, third, .. and then the others, or one after "
+                 "another from the input on, or back to it"),
+    MHO_P_CHOICE(mho_resistive_config, start, "start", "kept|zero", MHO_START_KEPT,
+                 "a free phase of training starts from where the last batch has come to rest, or, "
+                 "as in every evaluation, from 0"),
+};
+const mho_params mho_resistive_params = MHO_PARAMS(mho_resistive_config, table);

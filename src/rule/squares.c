@@ -1,0 +1,95 @@
+/* squares.c - what conductances of a network of resistors learn.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "rule/squares.h"
+
+#include <math.h>
+
+/* ---------------------------------------------------------------- memory */
+
+/* What is kept of every layer, block after block of as many arrays as there are layers. */
+enum { MEAN, DRIVEN, PRODUCT, KINDS };
+
+mho_err mho__squares_new(const mho_network *net, int batch, void **own, mho_errinfo *ei) {
+  size_t lists = KINDS * (size_t)net->n_layers;
+  mho_real **list = mho_alloc(lists + 1, sizeof *list); /* NULL behind them */
+  bool ok = list != NULL;
+  *own = list;
+  for (size_t i = 0; i < lists; i++) {
+    const mho_layer *layer = &net->layer[i % (size_t)net->n_layers];
+    size_t n = layer->has_state ? (size_t)layer->n : 0;
+    if (ok)
+      list[i] = mho_alloc((size_t)batch * n, sizeof **list);
+    ok = ok && list[i];
+  }
+  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the voltages of %d samples", batch);
+}
+
+/* The samples of a lesson in what is kept of a layer. */
+static mho_real *kept(const mho_lesson *lesson, int kind, int l) {
+  mho_real **list = lesson->own;
+  return mho__values(lesson->net, list + kind * lesson->net->n_layers, l, lesson->sample0);
+}
+
+/* ---------------------------------------------------------------- what a lesson leaves */
+
+void mho__squares_mean(const mho_lesson *lesson, int l, const mho_real *a, double factor,
+                       const mho_real *b) {
+  mho_real *m = kept(lesson, MEAN, l), f = (mho_real)factor;
+  size_t n = mho__rule_count(lesson, l);
+  for (size_t i = 0; i < n; i++)
+    m[i] = a[i] + f * b[i];
+}
+
+void mho__squares_multiply(const mho_lesson *lesson) {
+  const mho_network *net = lesson->net;
+  mho_real gain = (mho_real)net->resistive->voltage;
+
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_real *m = kept(lesson, MEAN, l);
+    const mho_real *e = mho__values(net, lesson->error, l, lesson->sample0);
+    mho_real *driven = kept(lesson, DRIVEN, l), *product = kept(lesson, PRODUCT, l);
+    size_t n = mho__rule_count(lesson, l);
+    for (size_t i = 0; i < n; i++) {
+      driven[i] = gain * m[i];
+      product[i] = m[i] * e[i];
+    }
+  }
+}
+
+/* ---------------------------------------------------------------- outer products */
+
+static void add_term(const mho_lesson *lesson, const mho_real *pre, const mho_real *post,
+                     double scale, bool biased, mho_change *out) {
+  mho_outer *o = mho_change_add(out);
+  o->pre = pre;
+  o->post = post;
+  o->n = lesson->n;
+  o->scale = scale / lesson->n;
+  o->unbiased = !biased;
+}
+
+void mho__squares_change(const mho_lesson *lesson, int connection, double factor, mho_change *out) {
+  const mho_network *net = lesson->net;
+  const mho_connection *k = &net->connection[connection];
+  int i = k->from, j = k->to, sample0 = lesson->sample0;
+  const mho_real *error_j = mho__values(net, lesson->error, j, sample0);
+  double gain = net->resistive->voltage;
+
+  add_term(lesson, NULL, kept(lesson, PRODUCT, j), -factor, false, out);
+  if (i == 0) {
+    const mho_real *x = mho__values(net, lesson->state[0]->z, 0, sample0);
+    add_term(lesson, x, error_j, factor, true, out);
+    return;
+  }
+
+  add_term(lesson, kept(lesson, DRIVEN, i), error_j, factor, true, out);
+  add_term(lesson, mho__values(net, lesson->error, i, sample0), kept(lesson, MEAN, j),
+           factor * gain, false, out);
+  add_term(lesson, kept(lesson, PRODUCT, i), NULL, -factor * gain * gain, false, out);
+}
+
+double mho__squares_size(const mho_network *net, int l) {
+  const mho_resistive_config *c = net->resistive;
+  int outputs = mho_network_output(net) - 1;
+  return pow(c->current / c->voltage, outputs - l);
+}
