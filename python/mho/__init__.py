@@ -10,11 +10,11 @@ the names below is used.
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 import importlib
-from typing import TYPE_CHECKING
 
 from .declarations import VERSION as __version__
 from .errors import Error, IdleKeyWarning, Interrupted
 
+TYPE_CHECKING = False  # those who check types take it for True; reading `typing` takes longer than all of this
 if TYPE_CHECKING:
     from .chips import Chip, program
     from .circuits import Comparison, netlist_check
@@ -43,7 +43,8 @@ MODULES = {
     'training': ('resume', 'train'),
     'wires': ('Solution', 'effective', 'solve'),
 }
-HOMES = {'db': ('database', 'Database'), **{name: (module, name) for module, names in MODULES.items() for name in names}}
+HOMES = {'db': ('database', 'Database'),
+         **{name: (module, name) for module, names in MODULES.items() for name in names}}
 
 __all__ = ['Error', 'IdleKeyWarning', 'Interrupted', '__version__', *HOMES]
 
