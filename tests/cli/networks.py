@@ -240,7 +240,7 @@ def test_other_verbs():
         run('settle', 'v', '--sample', '0', '--set', 'rule=ep', '--set', 'feedback.scale=0', *DB)
 
         write('v.yaml', run('show', 'v', '--config', *DB).stdout)
-        run('train', 'v.yaml', '--set', 'train.epochs=6', '--set', 'update.optimizer=adam', '--from', 'v', '--name', 'on', *DB)
+        run('train', 'v.yaml', '--set', 'train.epochs=10', '--set', 'update.optimizer=adam', '--set', 'update.rate=3e-3', '--from', 'v', '--name', 'on', *DB)
         row, = lines('show', 'on', '--json', *DB)
         assert row['final_test_acc'] > chip['accuracy'] + .2, (row['final_test_acc'], chip['accuracy'])
         row, = lines('show', 'v', '--json', *DB)
