@@ -1,12 +1,12 @@
 """Whether 'mho device fit' finds what synthetic pulses were made with.
 
-  study.py MHO [--sets 200] [--models NAMES] [--minutes 30] [--out sets.jsonl] [--choose N] [--check]
+  study.py MHO [--sets 200] [--first 0] [--models NAMES] [--minutes 30] [--out sets.jsonl] [--choose N] [--check]
 
 For every device model, sets of pulses of devices with random parameters are made by formulas of this file's own, fitted
 with that model, and each parameter is looked for in its 95 % interval. Of the first N sets (--choose) all models are
 compared, once as they are and once times a constant: is the chosen model the true one, or one whose mean curves are as
 near to the true ones as those of the true model's own fit? A line of JSON a set goes into the file; sets that are there
-are not made again, so a study that was stopped goes on. At the end it prints the table of README.md; --check ends with
+are not made again, so a study that was stopped goes on. Sets are numbered: --first 195 makes the last five of 200 alone. At the end it prints the table of README.md; --check ends with
 exit code 1 when a model's intervals hold the truth too rarely for chance, or another model is chosen in more than one set
 of twenty.
 """
@@ -259,6 +259,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('mho')
     parser.add_argument('--sets', type=int, default=200)
+    parser.add_argument('--first', type=int, default=0)
     parser.add_argument('--models', default=' '.join(MODELS))
     parser.add_argument('--minutes', type=float, default=30)
     parser.add_argument('--choose', type=int, default=40)
@@ -273,7 +274,7 @@ def main():
     there = {(r['model'], r['number']) for r in rows}
     end = time.time() + 60 * a.minutes
     with tempfile.TemporaryDirectory() as folder, open(a.out, 'a') as out:
-        for number in range(0 if a.table else a.sets):
+        for number in range(a.first, a.first if a.table else a.sets):
             for model in a.models.split():
                 if (model, number) in there:
                     continue
