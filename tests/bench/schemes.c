@@ -14,7 +14,7 @@
 enum { ROUNDS = 3, CELLS = 64 * MHO_DEVICE_BLOCK };
 
 #define NET                                                                                        \
-  "dataset: {name: random, train: 2000, test: 1}\nnetwork: {hidden: [256, 128]}\n"                 \
+  "dataset: {name: random, train: 500, test: 1}\nnetwork: {hidden: [256, 128]}\n"                 \
   "rule: bp\ntrain: {batch: 100}\n"
 
 typedef struct side {
@@ -113,7 +113,7 @@ int main(void) {
   static const char *const cards[] = {"gokmen_vlasov", "reram_es"};
   mho_context ctx = {0};
   mho_registry *r = open_bench(&ctx);
-  printf("of which the first 2000\n");
+  printf("of which the first 500\n");
   for (int i = 0; i < MHO_COUNT(cards); i++) {
     compare(r, &ctx, cards[i], 0);
     compare(r, &ctx, cards[i], 0.1);
