@@ -110,7 +110,7 @@ def test_resistors_by_their_name():
 
     table = run('settle', 'resistors', *db, '--sample', '3', '--neurons', 'out.0').stdout.splitlines()
     assert 'kirchhoff,dissipated,supplied' in table[0], table[0]
-    last = [dict(zip(table[0].split(','), line.split(','))) for line in table[1:] if line.startswith('free,4')][0]
+    last = [dict(zip(table[0].split(','), line.split(','))) for line in table[1:] if line.startswith('0,4')][0]
     assert abs(float(last['dissipated']) / float(last['supplied']) - 1) < 1e-3, last
     assert float(last['kirchhoff']) < 1e-2, last
 
