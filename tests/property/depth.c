@@ -96,7 +96,9 @@ static void test_neuron_differences(void **state) {
                      (fabs(a) > 0.1 && fabs(a - 1) > 0.1)) { /* away from the kinks, the slope */
             mho_real slope = (mho_real)e;
             n->scale_by_slope(1, &z, &slope);
-            NEAR(got, slope, 1e-5, 0);
+            /* the slope of a sigmoid, from z, loses what its distance from 0 and 1 has lost */
+            bool rounds = !strcmp(n->entry.id, "sigmoid");
+            NEAR(got, slope, 1e-5 + (rounds ? 1e-7 / (double)(z * (1 - z)) : 0), 0);
           }
         }
   }
