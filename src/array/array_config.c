@@ -26,9 +26,16 @@ static const char *without_neighbours(const mho_experiment *e) {
   return why ? why : without_tiles(e);
 }
 
+/* Volts are of devices, and of the junctions between resistors. */
+static const char *without_volts(const mho_experiment *e) {
+  bool has_junctions = e->resistive.rectifier == MHO_RECTIFIER_JUNCTION;
+  bool acts = has_junctions && !mho_idle_without_resistors(e);
+  return acts ? NULL : mho_idle_without_cells(e);
+}
+
 static const mho_param array_table[] = {
     MHO_P_REAL(mho_array_config, read_voltage, "read_voltage", "V", 0.2, 1e-6, 100,
-               "of a line that is driven by an activity of 1", .idle = mho_idle_without_cells),
+               "of a line that is driven by an activity of 1", .idle = without_volts),
     MHO_P_REAL(mho_array_config, r_word, "wire.r_word", "ohm", 0, 0, 1e9,
                "resistance of a word line from device to device; 0 with r_bit 0: no wires"),
     MHO_P_REAL(mho_array_config, r_bit, "wire.r_bit", "ohm", 0, 0, 1e9,
