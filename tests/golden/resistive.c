@@ -426,7 +426,7 @@ static void test_refused(void **state) {
       {"device: linear\n", "device.model: dynamics.name 'resistive'"},
       {"array: {read_noise: 0.01}\n", "array.model: nodes of"},
       {"array: {wire: {r_word: 1 ohm}}\n", "array.wire.r_word: dynamics.name"},
-      {"update: {scheme: tiki_taka}\n", "update.scheme: "},
+      {"update: {scheme: tiki_taka, variant: v1}\n", "update.scheme: "},
       {"rule: {phases: points}\n", "rule.phases: points are not"},
       {"rule: {error: live}\n", "rule.error: with dynamics.name"},
       {"rule: {adaptation: 0.1, adaptation_steps: -1}\n", "rule.adaptation: nodes of"},

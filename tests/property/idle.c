@@ -208,7 +208,7 @@ static const char *const incidental[] = {
     "array.average",
     "array.wire.tolerance",
     "array.calibration.every",
-    "settle.tolerance", /* counts of unsettled samples alone, where sweeps are given */
+    "settle.tolerance",
 };
 
 static bool is_in(const char *key, int n, const char *const *list) {
@@ -362,7 +362,8 @@ static void test_floating_point(void **state) {
       "network: {hidden: [6, 6], output: state}\nrule: {phases: centred, error: live}\n",
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n",
       "network: {hidden: [24, 12]}\ndynamics: resistive\nrule: {nudge: 0.05}\n",
-      "network: {hidden: [24, 12]}\ndynamics: resistive\nneuron: {saturation: 0.5, variation: {gain: 0.1}}\n"
+      "network: {hidden: [24, 12]}\ndynamics: resistive\n"
+      "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n"
       "resistive: {input_gain: 4, rectifier: junction, amplifier: {voltage: 2}}\n"
       "rule: {nudge_by: current}\n",
       "settle: {difference: subtract}\n",
