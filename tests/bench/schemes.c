@@ -14,7 +14,7 @@
 enum { ROUNDS = 3, CELLS = 64 * MHO_DEVICE_BLOCK };
 
 #define NET                                                                                        \
-  "dataset: {name: random, train: 500, test: 1}\nnetwork: {hidden: [256, 128]}\n"                 \
+  "dataset: {name: random, train: 500, test: 1}\nnetwork: {hidden: [256, 128]}\n"                  \
   "rule: bp\ntrain: {batch: 100}\n"
 
 typedef struct side {
