@@ -99,9 +99,9 @@ struct mho_programmed {
   int n_connections; const mho_program_connection *connection;
 };
 struct mho_program_options {
-  mho_store *store; const char *from; const char *parent; const char *config; const char *name;
-  const char *code_version; int n_set; const char *const *set; int chips; int64_t seed; begin_call *begin;
-  chip_call *chip; void *user;
+  mho_store *store; const char *from; const mho_network_file *file; const char *parent; const char *config;
+  const char *name; const char *code_version; int n_set; const char *const *set; int chips; int64_t seed;
+  begin_call *begin; chip_call *chip; void *user;
 };
 
 struct mho_cell { mho_cell_type type; int64_t i; double d; const char *text; size_t size; };

@@ -36,6 +36,12 @@ def interrupt_soon(after):
     return timer
 
 
+def interrupt_at_once(epoch):
+    """SIGINT at the end of the first epoch: for trainings that are over soon."""
+    if epoch.epoch == 1:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 class Interrupt(Case):
     def test_a_run_is_saved_and_goes_on(self):
         whole = mho.train(LONG, db='whole.db')
@@ -66,10 +72,8 @@ class Interrupt(Case):
         self.assertIsNotNone(batch)
 
     def test_the_command_goes_on_with_a_run_of_python(self):
-        timer = interrupt_soon(0.4)
         with self.assertRaises(mho.Interrupted):
-            mho.train(LONG, db='runs.db')
-        timer.join()
+            mho.train(LONG, db='runs.db', on_epoch=interrupt_at_once)
         self.command('train', '--resume', 'last', '--db', 'runs.db')
         mho.train(LONG, db='whole.db')
         self.assertEqual(stored('runs.db'), stored('whole.db'))
@@ -77,10 +81,9 @@ class Interrupt(Case):
     def test_in_memory_training_goes_on(self):
         whole = mho.Network(LONG)
         whole.train()
-        network, timer = mho.Network(LONG), interrupt_soon(0.3)
+        network = mho.Network(LONG)
         with self.assertRaises(mho.Interrupted):
-            network.train()
-        timer.join()
+            network.train(on_epoch=interrupt_at_once)
         self.assertLess(len(network.epochs), 6)
         network.train()
         self.assertEqual([e.loss for e in network.epochs], [e.loss for e in whole.epochs])

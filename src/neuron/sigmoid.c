@@ -49,5 +49,5 @@ const mho_neuron mho_neuron_sigmoid = {
     NEURON_LOOPS,
     .low = 0,
     .high = 1,
-    .spice = "0.5+0.5*tanh(0.5*@)",
+    .spice = "(0.5+0.5*tanh(0.5*@))",
 };

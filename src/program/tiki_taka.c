@@ -123,7 +123,7 @@ static const mho_param table[] = {
         mho_tiki_keys, variant, "variant", "v1|v2|chopped|agad", MHO_TIKI_V2,
         "how a read row is passed on: at once, through a buffer, with choppers, or against "
         "means of earlier reads"),
-    P_REAL(gamma, 0.3, 0, 100, "share of the fast array in the weights: above 0 residual learning",
+    P_REAL(gamma, 0.2, 0, 100, "share of the fast array in the weights: above 0 residual learning",
            .idle = mho_idle_without_cells),
     MHO_P_CHOICE(mho_tiki_keys, fast_mapping, "fast_mapping", MHO_FAST_MAPPINGS, 0,
                  "of the fast array; same: device.mapping", .idle = mho_idle_without_cells),

@@ -265,12 +265,11 @@ mho_origin mho__sidecar_origin(const json_t *sidecar) {
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
 
-  o.known =
-      device && !json_unpack(device, "{ss ss ss sF sF sF sF sb s?F sF s?s}", "model", &model,
-                             "card", &card, "mapping", &mapping, "g_min", &o.g_min, "g_max",
-                             &o.g_max, "weight_range", &o.weight_range, "start", &o.start,
-                             "zero_shift", &zero_shift, "zero_error", &o.zero_error, "chip",
-                             &o.chip, "cells", &cells);
+  o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sF sb s?F sF s?s}", "model", &model,
+                                   "card", &card, "mapping", &mapping, "g_min", &o.g_min, "g_max",
+                                   &o.g_max, "weight_range", &o.weight_range, "start", &o.start,
+                                   "zero_shift", &zero_shift, "zero_error", &o.zero_error, "chip",
+                                   &o.chip, "cells", &cells);
   if (!o.known)
     return o;
 

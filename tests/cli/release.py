@@ -88,7 +88,7 @@ def test_version():
     for name, said in (('include/mho/base.h', f'#define MHO_VERSION "{version}"'), ('meson.build', f"version: '{version}'"),
                        ('CITATION.cff', f'\nversion: {version}\n')):
         assert said in text(name), f'{name} does not say {version}'
-    assert re.search(r'^## (\S+)', text('CHANGELOG.md'), re.M)[1] == version
+    assert re.search(r'^## (\d\S*)', text('CHANGELOG.md'), re.M)[1] == version
 
 
 if __name__ == '__main__':
