@@ -78,7 +78,7 @@ static void name_device(const mho_bank *from, const mho_device_config *config, i
   mho_bank *to = &t->bank[t->n];
   *to = *from;
   if (n > 1) {
-    snprintf(t->name[t->n], sizeof *t->name, "%.32s_%d", from->name, d + 1);
+    snprintf(t->name[t->n], sizeof *t->name, "%.32s_%c", from->name, '1' + d);
     snprintf(t->title[t->n], sizeof *t->title, "%s %.30s", ordinal[d], from->title);
     to->name = t->name[t->n];
     to->title = t->title[t->n];

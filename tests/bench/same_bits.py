@@ -43,7 +43,8 @@ NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r
             r'"zero_error":\s*0\.0', r'"only_written":\s*false', r'"stuck":\s*0\.0', r'"stuck_at":\s*0\.5',
             r'"stuck_range":\s*0\.0', r'"step_law":\s*"same"', r'"fold":\s*0\.0', r'"shift":\s*0\.0',
             r'"spread":\s*0\.0', r'"spread_growth":\s*0\.0',
-            r'"cells":\s*\{\s*"n":\s*1\b[^}]*\}', r'"slices":\s*1\b']
+            r'"cells":\s*\{\s*"n":\s*1\b[^}]*\}', r'"slices":\s*1\b',
+            r'"resistive":\s*\{[^{}]*(\{[^{}]*\}[^{}]*)*\}', r'"nudge_by":\s*"conductance"']
 
 # Columns that the later program alone has: where they are NULL they say nothing.
 NEW_COLUMNS = {'test_loss', 'val_loss', 'test_rms', 'val_rms', 'best_test_loss', 'final_test_loss', 'best_test_rms',
