@@ -85,7 +85,7 @@ static void test_in_time(void **state) {
                                  "feedback: {path: direct}\nnetwork: {hidden: [8, 6]}\n");
   mho_trainer *t = trainer(e);
   mho_trained_netlist o = {.of = "a test", .image = 3};
-  char *text, name[16];
+  char *text, name[24];
   double rest[10], last[10], first[10];
   OK(mho_trainer_netlist_network(t, &o, &text, &ei));
   OK(mho_spice_load(spice, text, &ei));
