@@ -92,8 +92,29 @@ static const char *without_steps(const mho_experiment *e) {
   return in_steps(e) ? NULL : "control is looked for at rest (rule.control)";
 }
 
+/* Whether rows of a wide hidden layer lead to another one, by a product alone. */
+static bool has_wide_rows(const mho_experiment *e) {
+  const mho_network_config *c = &e->network;
+  const mho_topology *topology = (const mho_topology *)e->topology.entry;
+  if (topology->own_layers)
+    return true;
+
+  for (int i = 0; i < c->hidden.n && !c->biases; i++)
+    for (int j = i + 1; j < c->hidden.n; j++)
+      if (mho_panels_pay((int)c->hidden.v[i], (int)c->hidden.v[j]))
+        return true;
+  return false;
+}
+
 static const char *without_tolerance(const mho_experiment *e) {
-  return control_of(e) == DFC_LINEAR ? "nothing is iterated (rule.control: linear)" : NULL;
+  if (control_of(e) != DFC_LINEAR)
+    return NULL;
+  if (!mho__dfc_rounds(params_of(e)))
+    return "nothing is iterated, and numbers are rounded from 0.005 on in single precision "
+           "(rule.control: linear)";
+  return has_wide_rows(e) ? NULL
+                          : "nothing is iterated, and no layers are wide enough for rounded "
+                            "products (rule.control: linear, network.hidden, network.biases)";
 }
 
 static const char *without_copies(const mho_experiment *e) {
@@ -142,10 +163,12 @@ static const mho_param table[] = {
              "control time: Euler's steps, each a read of every link, or a stepper's of their own "
              "length over the same time, all of them with the same noise",
              .idle = without_steps),
-    P_REAL(tolerance, "tolerance", 0, 0, 1,
-           "control has settled when it misses no more than this share of the first error; 0: "
-           "1e-3, in double precision 1e-11, and in time 0.05; a stepper errs by less",
-           .idle = without_tolerance),
+    P_REAL(
+        tolerance, "tolerance", 0, 0, 1,
+        "control has settled when it misses no more than this share of the first error; 0: "
+        "1e-3, in double precision 1e-11, and in time 0.05; a stepper errs by less; linear: from "
+        "0.005 on it is found by products of rounded numbers",
+        .idle = without_tolerance),
     P_CHOICE(learn, "learn", "rate|potential",
              "a hidden neuron learns from its two activities, or from its potentials"),
     P_CHOICE(read, "read", "end|mean",

@@ -28,6 +28,10 @@ enum { DFC_SHARED, DFC_TWO };
 enum { DFC_LEAK_OF_CONTROL, DFC_LEAK_OF_INTEGRAL };
 enum { DFC_EULER }; /* and behind it the explicit steppers in the order of MHO_ODE_WORDS */
 
+/** What the closed form misses of the first error, and of a control, at most, if the rows of the
+ *  Jacobian are products of rounded numbers: results/control has what was measured. */
+#define DFC_ROUNDING 0.005
+
 /** The first variables of the rule. DFC_CONTROL: u at the read-out, f of hidden layers. */
 enum { DFC_CONTROL };
 
@@ -56,16 +60,17 @@ typedef struct dfc_workspace {
   int64_t looks;
 
   /* Of a control at rest: */
-  mho_real *jacobian[MHO_LAYERS_MAX]; /**< [C x n x layer] J_l = d v_o/d v_l */
-  mho_real *miss[MHO_LAYERS_MAX];     /**< [n x layer]: by how much f was off */
+  mho_real *jacobian[MHO_LAYERS_MAX];    /**< [n x C x layer] J_l = d v_o/d v_l */
+  mho_bfloat16 *rounded[MHO_LAYERS_MAX]; /**< J_l rounded; NULL where numbers are not */
+  mho_real *miss[MHO_LAYERS_MAX];        /**< [n x layer]: by how much f was off */
   /** [n_layers], by the chain, of [n x layer]: controls of before, and of [4 x n x layer]: what
    *  the last two looks made of them and by how much they were off. */
   mho_real *before[MHO_LAYERS_MAX], *history[MHO_LAYERS_MAX];
   /** [n_layers], of a root directly, of [C (C + 1)/2 x layer]: what slopes make of JQ, and of
    *  [C (C + 1)/2 x n]: estimates of its symmetric part (dfc_stability.c). */
   mho_real *forms[MHO_LAYERS_MAX], *estimate;
-  mho_real *units;             /**< [C x n x C]: rows of the unit matrix */
-  mho_real *product;           /**< [C x n x C]: J Q^T of a layer */
+  mho_real *units;             /**< [n] unit matrices [C x C] */
+  mho_real *product;           /**< [n] of [C x C]: J Q^T of a layer */
   double *k;                   /**< [n] of [C x C]: JQ, summed over layers */
   double *matrix, *eigenvalue; /**< [C x (C + 1)] a system of equations; [2 C] */
   double *trial;               /**< [4 x C] for a step to be found */
@@ -99,6 +104,10 @@ typedef struct dfc_run {
 
 /* ---------------------------------------------------------------- what the controller does */
 
+/** Whether the closed form may miss so much that numbers are rounded for it (mho_bfloat16). */
+static inline bool mho__dfc_rounds(const dfc_params *p) {
+  return sizeof(mho_real) == 4 && p->tolerance >= DFC_ROUNDING;
+}
 /** alpha~ of the keys: e = alpha~ u at rest. */
 double mho__dfc_leak(const dfc_params *p);
 /** The leak of the integral itself, alpha. */
@@ -151,6 +160,14 @@ void mho__dfc_sum_again(const dfc_run *r);
 void mho__dfc_pass(const dfc_run *r, bool controlled);
 /** f of all hidden layers from u, by way of feedback.path, at the present activities. */
 void mho__dfc_lead_back(const dfc_run *r);
+/** Reads that a pass back and one forward under control are. */
+double mho__dfc_reads(const dfc_run *r);
+/** The same run with reads that nobody counts: a rest is one read of every link, however often it
+ *  is looked for. @param stats  room for what they add up. */
+dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats);
+
+/* ---------------------------------------------------------------- the Jacobian (dfc_jacobian.c) */
+
 /** J of all layers at the present activities, and JQ of every sample. */
 void mho__dfc_jacobian(const dfc_run *r);
 /** f of all hidden layers from u by the chain, f_l = u J_l, by the rows that mho__dfc_jacobian has
@@ -165,11 +182,6 @@ void mho__dfc_find_slopes(const dfc_run *r, int l, mho_real *slopes);
 static inline int mho__dfc_pairs(int classes) {
   return classes * (classes + 1) / 2;
 }
-/** Reads that a pass back and one forward under control are. */
-double mho__dfc_reads(const dfc_run *r);
-/** The same run with reads that nobody counts: a rest is one read of every link, however often it
- *  is looked for. @param stats  room for what they add up. */
-dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats);
 
 /* ---------------------------------------------------------------- to rest, and what is learned */
 

@@ -124,7 +124,7 @@ static bool has_control(const observation *o, const dfc_run *r, int s) {
 /* Row c of J of layer l and sample s; of the read-out o->j has it. */
 static const mho_real *row_of(const observation *o, const dfc_run *r, int l, int c, int s) {
   int n = o->net->layer[l].n;
-  return o->w->jacobian[l] + ((size_t)c * (size_t)r->lesson->n + (size_t)s) * (size_t)n;
+  return o->w->jacobian[l] + ((size_t)s * (size_t)o->w->classes + (size_t)c) * (size_t)n;
 }
 
 /* What is learned from against the error of backpropagation, o - t led back by J of the free

@@ -644,6 +644,88 @@ static void test_reads_are_counted(void **state) {
   mho_experiment_free(e);
 }
 
+/* ---------------------------------------------------------------- rounded products */
+
+enum { WEIGHTS_MOST = 65 * 128 };
+
+/* What one batch changes in the weights of connection k of a training. */
+static size_t find_change(const char *yaml, int k, mho_real *change) {
+  static mho_real before[WEIGHTS_MOST];
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t = trainer(e);
+  mho_connection_info info;
+  mho_epoch_row row;
+  OK(mho_trainer_connection(t, k, &info, &ei));
+  size_t n = (size_t)info.rows * (size_t)info.cols;
+  assert_true(n <= WEIGHTS_MOST);
+
+  OK(mho_trainer_effective(t, info.name, before, &ei));
+  OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_effective(t, info.name, change, &ei));
+  for (size_t i = 0; i < n; i++)
+    change[i] -= before[i];
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  return n;
+}
+
+/* How far two changes are apart, over the size of the first. */
+static double distance(size_t n, const mho_real *a, const mho_real *b) {
+  double off = 0, size = 0;
+  for (size_t i = 0; i < n; i++) {
+    off += pow((double)(a[i] - b[i]), 2);
+    size += pow((double)a[i], 2);
+  }
+  assert_true(size > 0);
+  return sqrt(off / size);
+}
+
+/* The closed form of a tolerance that lets numbers be rounded changes weights by as much, but for
+ * that share. Layers that are too narrow, biases and smaller tolerances leave all bits. */
+static void check_rounding(const char *yaml, bool rounds) {
+  static mho_real plain[WEIGHTS_MOST], rounded[WEIGHTS_MOST];
+  static const char text[] = "dataset: {train: 40, test: 20}\ntrain: {batch: 40, chunk: 40}\n"
+                             "update: {optimizer: sgd, rate: 0.1}\n"
+                             "rule: {name: dfc, control: linear, tolerance: %s}\n%s";
+  for (int k = 0; k < 4; k++) {
+    char with[512], without[512];
+    snprintf(with, sizeof with, text, "0.005", yaml);
+    snprintf(without, sizeof without, text, "0.0049", yaml);
+    size_t n = find_change(without, k, plain);
+    find_change(with, k, rounded);
+
+    double off = distance(n, plain, rounded);
+    assert_true(off <= 0.005);
+    assert_int_equal(off > 0, rounds);
+  }
+}
+
+static void test_rounding(void **state) {
+  bool single = sizeof(mho_real) == 4 && mho_panels_pay(128, 64);
+  check_rounding("network: {hidden: [128, 64, 64]}\n", single);
+  check_rounding("network: {hidden: [128, 64, 64]}\nfeedback: {path: direct}\n", single);
+  check_rounding("network: {hidden: [64, 64, 64]}\n", false);
+  check_rounding("network: {hidden: [128, 64, 64], biases: true}\n", false);
+}
+
+/* Where little is asked for, the closed form is the rest itself, also where rows of its Jacobian
+ * lead to the winners of a pooling. */
+static void test_first_order_of_winners(void **state) {
+  static mho_real linear[WEIGHTS_MOST], rest[WEIGHTS_MOST];
+  static const char text[] = "dataset: {train: 40, test: 20}\ntrain: {batch: 40, chunk: 20}\n"
+                             "update: {optimizer: sgd, rate: 0.1}\n"
+                             "network: {topology: conv, conv: 4x3 pool2 5x3 12}\n"
+                             "rule: {name: dfc, step: 0.001, control: %s, tolerance: 1e-4}\n";
+  char closed[512], solved[512];
+  snprintf(closed, sizeof closed, text, "linear");
+  snprintf(solved, sizeof solved, text, "solve");
+  for (int k = 0; k < 3; k++) {
+    size_t n = find_change(closed, k, linear);
+    find_change(solved, k, rest);
+    assert_true(distance(n, rest, linear) < 0.01);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_products),
@@ -657,6 +739,8 @@ int main(void) {
       cmocka_unit_test(test_passes),
       cmocka_unit_test(test_products_of_other_weights),
       cmocka_unit_test(test_reads_are_counted),
+      cmocka_unit_test(test_rounding),
+      cmocka_unit_test(test_first_order_of_winners),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

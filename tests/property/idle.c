@@ -397,6 +397,7 @@ static void test_floating_point(void **state) {
       "feedback: {path: direct, q: {kind: learned, epochs_before: 0, filter: 1}}\n",
       "rule: {name: dfc}\n",
       "rule: {name: dfc, target: label, gain: 2, control: linear}\n",
+      "rule: {name: dfc, control: linear, tolerance: 0.01}\nnetwork: {hidden: [100, 70]}\n",
       "rule: {name: dfc, learn: potential, leak_on: integral, proportional: 1}\n"
       "feedback: {path: direct}\nneuron: {variation: {offset: 0.1}}\n",
       "rule: {name: dfc, control: time, ratio: 0.2, steps: 30, proportional: 1}\n",
