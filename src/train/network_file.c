@@ -8,6 +8,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/network_file.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,31 @@ static mho_err fold_inputs(mho_network_file *f, const mho_network_file_options *
   return err;
 }
 
+static mho_err check_numbers(const mho_network_file *f, const mho_chain_layer *l, const char *what,
+                             size_t n, const double *v, mho_errinfo *ei) {
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs(v[i]) <= (double)FLT_MAX))
+      return mho_fail_at(ei, MHO_EDATA, f->path, 0,
+                         "a %s of '%s' is %g with its normalization, factors and means: expected "
+                         "finite numbers of single precision",
+                         what, l->name, v[i]);
+  return MHO_OK;
+}
+
+/* What has become part of weights may be as far beyond their range as they themselves. */
+static mho_err check_layers(const mho_network_file *f, mho_errinfo *ei) {
+  for (int i = 0; i < f->chain.n; i++) {
+    const mho_chain_layer *l = &f->chain.layer[i];
+    size_t outputs = (size_t)l->out;
+    mho_err err = check_numbers(f, l, "weight", outputs * mho__chain_fan_in(l), l->w, ei);
+    if (!err && l->b)
+      err = check_numbers(f, l, "bias", outputs, l->b, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
 mho_err mho_network_file_read(const char *path, const mho_network_file_options *o,
                               mho_network_file **out, mho_errinfo *ei) {
   static const mho_network_file_options none;
@@ -82,6 +109,8 @@ mho_err mho_network_file_read(const char *path, const mho_network_file_options *
   free(bytes);
   if (!err)
     err = fold_inputs(f, o, ei);
+  if (!err)
+    err = check_layers(f, ei);
 
   if (err)
     mho_network_file_free(f);

@@ -288,6 +288,8 @@ def test_refused_operators():
             ([first, nf.node('Relu', ['v0'], 'r'), nf.node('MatMul', ['r', 'w'], 'm'), nf.node('Tanh', ['m'], 't'), nf.node('MatMul', ['t', 'w'], 'v4')],
              'one kind in all layers'),
             ([nf.node('Gemm', ['input', 'w'], 'v0', transA=1)], 'transA'),
+            ([nf.node('Gemm', ['input', 'w'], 'v0', alpha=float('nan'))], ['is nan', 'factors']),
+            ([nf.node('Gemm', ['input', 'w'], 'v0', alpha=float('inf'))], ['inf', 'factors']),
             ([nf.node('MaxPool', ['input'], 'v0', kernel_shape=[2, 2], strides=[2, 2])], 'follow a convolution'),
             ([nf.node('Reshape', ['input', 'input'], 'v0')], 'computed'),
             ([nf.node('MatMul', ['input', 'missing'], 'v0')], 'no constant matrix'),
