@@ -106,6 +106,7 @@ static inline double gemm_rate(mho_pool *pool, int m, int n, int k) {
     j.b[t] = mho_alloc((size_t)(n * k), sizeof(mho_real));
     j.c[t] = mho_alloc((size_t)(m * n), sizeof(mho_real));
   }
+
   double best = 0;
   for (int i = 0; i < 3; i++) {
     double start = mho_seconds();
@@ -113,11 +114,13 @@ static inline double gemm_rate(mho_pool *pool, int m, int n, int k) {
     double rate = (double)threads * j.repeats * m * n * k / (mho_seconds() - start);
     best = rate > best ? rate : best;
   }
+
   for (int t = 0; t < threads; t++) {
     mho_free(j.a[t]);
     mho_free(j.b[t]);
     mho_free(j.c[t]);
   }
+
   free(j.a);
   free(j.b);
   free(j.c);

@@ -59,6 +59,7 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
       mho_config_text(c, yaml, "bench", &ei) || mho_experiment_new(r, c, false, &e, &ei) ||
       mho_trainer_new(ctx, e, &t, &ei))
     die(&ei);
+
   mho_checkpoint_row checkpoint = {0};
   for (int i = 0; i < 3; i++) {
     mho_epoch_row row;
@@ -69,6 +70,7 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
       die(&ei);
     epoch = fmin(epoch, mho_seconds() - start);
   }
+
   for (int i = 0; i < REPEATS; i++) {
     mho_blob_free(&checkpoint.blob);
     double start = mho_seconds();
@@ -76,6 +78,7 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
       die(&ei);
     copy = fmin(copy, mho_seconds() - start);
   }
+
   begin(s, "rows");
   begin(s, "both");
   double rows = time_write(s, "rows", NULL, false), both = time_write(s, "both", &checkpoint, true);

@@ -68,6 +68,7 @@ static void time_read(const mho_registry *r, const char *name, const char *array
     printf("%-34s %-10s %6.2f ms  product %6.2f ms  ratio %.2f\n", name,
            transposed ? "transposed" : "forward", 1e3 * read, 1e3 * plain, read / plain);
   }
+
   mho_free(w);
   mho_free(v);
   mho_free(y);

@@ -60,6 +60,7 @@ static mho_err bench(const mho_registry *r, const char *yaml, mho_errinfo *ei) {
       err = mho_cosim_network(s, &o, take, &counts, ei);
     }
   }
+
   mho_spice_close(s);
   mho_trainer_free(t);
   mho_experiment_free(e);

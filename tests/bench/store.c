@@ -164,6 +164,7 @@ static void fill(const char *path, int runs) {
     sqlite3_bind_text(member, 3, id, -1, SQLITE_STATIC);
     step(db, member);
   }
+
   check(db, sqlite3_exec(db, "COMMIT; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL));
   sqlite3_stmt *all[] = {run, epoch, layer, study, member};
   for (int i = 0; i < MHO_COUNT(all); i++)
@@ -201,6 +202,7 @@ int main(int argc, char **argv) {
     fill(path, runs);
     printf("filled in %.1f s\n", mho_seconds() - start);
   }
+
   mho_store *s;
   if (mho_store_open(path, MHO_STORE_READ, &s, &ei))
     die("open");
@@ -214,6 +216,7 @@ int main(int argc, char **argv) {
     const mho_named_query *q = mho_store_named_at(i);
     time_query(s, q->name, q->sql, 1, &study);
   }
+
   time_query(s, "v_study of a study", "SELECT * FROM v_study WHERE study = ?1", 1, &study);
   time_query(s, "v_study of all", "SELECT count(*), avg(n), avg(test_acc_mean) FROM v_study", 0,
              NULL);

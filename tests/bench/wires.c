@@ -75,6 +75,7 @@ static void time_effective(int n, double r, mho_pool *pool) {
     }
     printf("   %.0e: %8.2f ms (%.1e)", o.tolerance, 1e3 * best, differ / most);
   }
+
   putchar('\n');
   mho_free(g);
   mho_free(exact);
@@ -137,6 +138,7 @@ int main(int argc, char **argv) {
     mho_free(i1);
     mho_free(i2);
   }
+
   printf("\neffective matrix of a tile, ms, and its largest error against the one at 1e-12, of the "
          "largest entry\n");
   for (int n = 64; n <= 256; n *= 2)

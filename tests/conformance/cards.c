@@ -395,6 +395,7 @@ static void test_pcm(void **state) {
       assert_true(mean > 0.005 && mean < 0.015 && std < 0.011); /* 0.01 +- 0.01, cut at 0 */
     }
   }
+
   mho_cells_free(c);
   mho_cells_free(many);
   mho_experiment_free(e);
@@ -468,6 +469,7 @@ static void test_configs_with_cards(void **state) {
   assert_int_equal(refuse("device: {card: ecram}", "device.model=soft_bounds", NULL), MHO_OK);
   assert_int_equal(refuse("device: {model: soft_bounds, step_up: 0.01}", "device.card=ag_si", NULL),
                    MHO_OK);
+
   /* a card of one's own, beside the config and with slips in it */
   write_card(path, "card: {source: me}\ndevice:\n  model: linear\n  step_upp: 0.1\n");
   snprintf(yaml, sizeof yaml, "device: {card: %s}", path);

@@ -99,6 +99,7 @@ static void bounds(const char *id) {
     for (size_t i = 0; i < N; i += MHO_DEVICE_BLOCK)
       mho_cells_pulse(c, i, MHO_DEVICE_BLOCK, n + i, s, &counts);
   }
+
   int faulty = 0;
   for (size_t i = 0; i < N; i++) {
     bool fault = c->fault[i] != MHO_FAULT_NONE;
@@ -111,6 +112,7 @@ static void bounds(const char *id) {
     if (c->fault[i] == MHO_FAULT_OPEN)
       assert_true(mho_cells_siemens(c, i) == 0);
   }
+
   NEAR(counts.set + counts.reset, N * STEPS * 20.0 / 9, 0.01, 0);
   NEAR(faulty, 0.08 * N, 0, 5 * sqrt(0.08 * 0.92 * N));
   free(start);
@@ -166,6 +168,7 @@ static void statistics(const char *id) {
     NEAR(sum, m, 0, 5 * want / sqrt(N) + 1e-6 * m);
     NEAR(sqrt(squares - sum * sum), want, 0.02, 0); /* 2 %: seven standard errors of a deviation */
   }
+
   mho_cells_free(q);
   mho_cells_free(c);
   mho_cells_free(d);
@@ -191,6 +194,7 @@ static void independence_of(const char *id, const char *keys) {
     if (a->g[i] != b->g[i])
       fail_msg("%s: cell %d depends on its neighbours: %a, alone %a", id, i, (double)a->g[i],
                (double)b->g[i]);
+
   /* few among many, a list of them in any order, and every cell once */
   uint32_t cell[N];
   int16_t few[N], all[N], listed[N];
@@ -201,6 +205,7 @@ static void independence_of(const char *id, const char *keys) {
     cell[i] = (uint32_t)(i * 7 % N);
     listed[i] = (int16_t)((int)cell[i] % 11 ? 0 : (int)cell[i] % 5 - 2);
   }
+
   counts = (mho_pulse_counts){0};
   mho_cells_pulse(a, 0, N, few, 6, &counts);
   mho_cells_pulse_at(b, N, cell, listed, 6, &other);
@@ -271,6 +276,7 @@ static void checkpoint(const char *id) {
         mho_cells_pulse(b, (size_t)first, m, n + first, s, &counts);
     }
   }
+
   assert_memory_equal(a->g, b->g, N * sizeof *a->g);
   assert_memory_equal(a->state, b->state, N * sizeof *a->g);
   assert_memory_equal(a->wear, b->wear, N * sizeof *a->wear);
@@ -508,6 +514,7 @@ static void test_drift(void **state) {
          0.5 * level * fmin(0.0088 / pow(level, 0.65), 0.2) * sqrt(log((86400 + 250e-9) / 500e-9)),
          1e-5, 0);
   }
+
   mho_cells_drifted(c, 20, 0, 1, out); /* at t0: as programmed */
   assert_true(out[0] == c->g[0]);
   mho_cells_free(c);
@@ -566,10 +573,12 @@ static void test_measured(void **state) {
     mho_cells_pulse(c, 0, 1, &(int16_t){1}, (uint64_t)i, &counts);
     NEAR(c->g[0], curve(i / 500.0), 0, 1e-4);
   }
+
   for (int i = 1; i <= 500; i++) {
     mho_cells_pulse(c, 0, 1, &(int16_t){-1}, (uint64_t)i, &counts);
     NEAR(c->g[0], 1 - curve(i / 500.0), 0, 1e-4);
   }
+
   static const struct {
     const char *text, *says;
     int line;
@@ -590,6 +599,7 @@ static void test_measured(void **state) {
     if (!err || !strstr(ei.message, bad[i].says) || ei.line != bad[i].line)
       fail_msg("table %d: %s (line %d)", i, ei.message, ei.line);
   }
+
   mho_cells_free(c);
   mho_experiment_free(e);
 }
@@ -634,6 +644,7 @@ static void test_nonlinearity_labels(void **state) {
       }
       NEAR(farthest, 0.07 * known[i].label, 0, 1e-6);
     }
+
   assert_true(isinf(mho__nl_pulse_a(0)));
   /* and pulse by pulse, from end to end in P pulses */
   mho_experiment *e =
@@ -646,12 +657,14 @@ static void test_nonlinearity_labels(void **state) {
     mho_cells_pulse(c, 0, 1, &(int16_t){1}, (uint64_t)p, &counts);
     NEAR(c->g[0], expm1(-p / (97 * a)) / expm1(-1 / a), 0, 1e-5);
   }
+
   a = mho__nl_pulse_a(-4.88);
   c->g[0] = 1;
   for (int p = 99; p >= 0; p--) {
     mho_cells_pulse(c, 0, 1, &(int16_t){-1}, (uint64_t)(200 - p), &counts);
     NEAR(c->g[0], expm1(-p / (100 * a)) / expm1(-1 / a), 0, 1e-5);
   }
+
   mho_cells_free(c);
   mho_experiment_free(e);
 }

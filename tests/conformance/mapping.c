@@ -113,6 +113,7 @@ static void test_bad_tables(void **state) {
     assert_non_null(strstr(ei.message, "'test_three'"));
     assert_null(x);
   }
+
   mho_experiment_free(e);
 }
 
@@ -568,6 +569,7 @@ static void test_network_circuits(void **state) {
     mho_trainer_free(t);
     mho_experiment_free(e);
   }
+
   mho_spice_close(s);
 }
 

@@ -76,6 +76,7 @@ static void test_neurons(void **state) {
              2e-4);
     }
   }
+
   mho_registry_free(r);
 }
 

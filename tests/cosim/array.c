@@ -28,6 +28,7 @@ static void check_reads(const char *device, const char *wire, const char *reads)
     e[spice] = experiment(yaml);
     t[spice] = trainer(e[spice]);
   }
+
   const mho_network *core = mho_trainer_network(t[0]), *circuit = mho_trainer_network(t[1]);
   for (int c = 1; c < core->n_connections; c++) { /* 7 x 5, 5 x 10 */
     mho_crossbar *x = circuit->connection[c].xb;
@@ -57,6 +58,7 @@ static void check_reads(const char *device, const char *wire, const char *reads)
     if (!*wire)
       NEAR(y[2], mho__crossbar_programmed(x)[2], 0, 3e-7 * most);
   }
+
   for (int spice = 0; spice < 2; spice++) {
     mho_trainer_free(t[spice]);
     mho_experiment_free(e[spice]);
@@ -97,6 +99,7 @@ static void test_training(void **state) {
     assert_int_equal(row.unsettled, 0);
     OK(mho_trainer_evaluate(t[k], &mho_trainer_dataset(t[k])->test, &score[k], &ei));
   }
+
   for (int k = 1; k < 3; k++) {
     assert_true(score[k].accuracy == score[0].accuracy);
     for (int c = 0; c < 2; c++) {
@@ -106,6 +109,7 @@ static void test_training(void **state) {
         NEAR(mho__crossbar_programmed(a)[i], mho__crossbar_programmed(b)[i], 0, 1e-5);
     }
   }
+
   for (int k = 0; k < 3; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);

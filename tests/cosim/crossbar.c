@@ -38,6 +38,7 @@ static void fill(fixture *f, bool transposed, bool zeros, bool pair) {
     f->g_pos[i] = zeros && i % 3 == 0 ? 0 : 1e-6 * pow(100, (double)u[0][i]);
     f->g_neg[i] = zeros && i % 3 == 1 ? 0 : 1e-6 * pow(100, (double)u[1][i]);
   }
+
   int n_in = transposed ? COLS : ROWS, n_out = transposed ? ROWS : COLS;
   for (int i = 0; i < n_in; i++)
     f->v[i] = .4 * (double)u[2][i] - .2;
@@ -48,6 +49,7 @@ static void fill(fixture *f, bool transposed, bool zeros, bool pair) {
       f->core[k] += (f->g_pos[cell] - (pair ? f->g_neg[cell] : 0)) * f->v[i];
     }
   }
+
   f->x = (mho_netlist_crossbar){.rows = ROWS,
                                 .cols = COLS,
                                 .n_banks = pair ? 2 : 1,
@@ -294,6 +296,7 @@ static void test_traps(void **state) {
     if (!strstr(ei.message, traps[i].says) || ei.line != traps[i].line)
       fail_msg("trap %d: line %d: %s", i, ei.line, ei.message);
   }
+
   check_good(*state);
 }
 
@@ -398,6 +401,7 @@ static int break_and_mend(void) {
     STEP(fabs(v - 1.5) < 1e-14);
     mho_spice_close(s);
   }
+
   return 0;
 }
 
@@ -492,6 +496,7 @@ static void test_batch(void **state) {
     print_message("the ngspice program is not installed: written netlists were not run by it\n");
     skip();
   }
+
   mho_errinfo ei;
   for (int transposed = 0; transposed < 2; transposed++) {
     fixture f;
@@ -541,6 +546,7 @@ int main(void) {
     printf("skipped: %s\n", ei.message);
     return SKIPPED;
   }
+
   mho_spice_close(s);
 #define WITH_SESSION(f) cmocka_unit_test_setup_teardown(f, open_session, close_session)
   const struct CMUnitTest tests[] = {

@@ -69,6 +69,7 @@ static void check(mho_spice *s, const mho_device_model *model, const void *param
     least = fmin(least, core[k]);
     most = fmax(most, core[k]);
   }
+
   if (getenv("MHO_TEST_SHOW"))
     print_message("%-12s %.3g .. %.3g S, largest relative difference %.2e after pulse %d\n", name,
                   least, most, worst, at + 1);

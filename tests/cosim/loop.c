@@ -100,6 +100,7 @@ static void check_epoch(const char *yaml, double tolerance) {
         "s a sample in training (two phases), %.4g s in the core\n",
         d->train.n, 100 * a.train_acc, 100 * b.train_acc, 100 * ea.accuracy, 100 * eb.accuracy, w,
         b.wall_s / d->train.n, a.wall_s / d->train.n);
+
   NEAR(b.train_acc, a.train_acc, 0, 0.01);
   NEAR(eb.accuracy, ea.accuracy, 0, 0.01);
   if (!(w < tolerance))

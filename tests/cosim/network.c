@@ -140,6 +140,7 @@ static void test_refresh(void **state) {
     NEAR(z1[2], tanh(sum), 0, 1e-8);
     assert_true(fabs(z1[2] - before) > .01);
   }
+
   mho_spice_network_free(c);
   mho_trainer_free(t);
   mho_experiment_free(e);

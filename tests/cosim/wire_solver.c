@@ -35,6 +35,7 @@ static void against_ngspice(int rows, int cols, double r_word, double r_bit, dou
     NEAR(mine.node_word[k], a[k], 0, 1e-9 * volts);
     NEAR(mine.node_bit[k], b[k], 0, 1e-9 * volts);
   }
+
   solved_free(&mine);
   mho_free(g);
   mho_free(v);

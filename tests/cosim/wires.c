@@ -101,11 +101,13 @@ static void reference(const array *a, int vector, double *i_out, double *v_word,
       else if (x->r_bit > 0)
         to_fixed(&m, b, g, end_w);
     }
+
   band_solve(n, m.w, m.a, m.b);
   for (int k = 0; k < rows * cols; k++) {
     v_word[k] = m.b[2 * k];
     v_bit[k] = m.b[2 * k + 1];
   }
+
   for (int k = 0; k < (x->transposed ? rows : cols); k++)
     i_out[k] = 0;
   for (int i = 0; i < rows; i++)
@@ -113,6 +115,7 @@ static void reference(const array *a, int vector, double *i_out, double *v_word,
       i_out[x->transposed ? i : j] += a->g[i * cols + j] *
                                       (v_word[i * cols + j] - v_bit[i * cols + j]) *
                                       (x->transposed ? -1 : 1);
+
   free(m.a);
   free(m.b);
 }

@@ -129,6 +129,7 @@ static void test_dense_biases(void **state) {
     e[k] = experiment(text);
     t[k] = trainer(e[k]);
   }
+
   for (int c = 0; c < 3; c++) {
     const mho_connection *k = &mho_trainer_network(t[0])->connection[c];
     size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols, last = n - (size_t)k->xb->cols;
@@ -139,6 +140,7 @@ static void test_dense_biases(void **state) {
     free(g[0]);
     free(g[1]);
   }
+
   for (int k = 0; k < 2; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);

@@ -172,6 +172,7 @@ static bool find_rest_from(const net *p, const goal *g, double leak, sample *s, 
     for (int i = 0; i < CLASSES; i++)
       u[i] += f[i];
   }
+
   return false;
 }
 
@@ -477,6 +478,7 @@ static void test_least_control(void **state) {
       }
     NEAR(squares, expected, 1e-7, 0);
   }
+
   subject_free(&x);
 }
 
@@ -1187,6 +1189,7 @@ static void test_published_way(void **state) {
     x[k] = subject_new("network: {hidden: [60, 60, 60]}\n", rules[k], "chain");
     bring(&x[k]);
   }
+
   for (int l = 1; l < x[0].p.last; l++) {
     double ab = 0, aa = 0, bb = 0;
     for (int s = 0; s < SAMPLES; s++)
@@ -1201,6 +1204,7 @@ static void test_published_way(void **state) {
     assert_true(ab / sqrt(aa * bb) > 0.999);
     NEAR(sqrt(aa / bb), 1, 0.03, 0);
   }
+
   subject_free(&x[0]);
   subject_free(&x[1]);
 }

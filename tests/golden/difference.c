@@ -32,10 +32,12 @@ static double disagreement(const char *a, const char *b) {
     free(g[0]);
     free(g[1]);
   }
+
   for (int k = 0; k < 2; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);
   }
+
   return worst;
 }
 

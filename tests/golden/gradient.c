@@ -20,6 +20,7 @@ static double worst_cosine(const char *common, const char *ep) {
     e[k] = experiment(yaml);
     t[k] = trainer(e[k]);
   }
+
   const mho_network *net = mho_trainer_network(t[0]);
   for (int c = 0; c < net->n_trained; c++) {
     size_t n = (size_t)net->connection[c].xb->rows * (size_t)net->connection[c].xb->cols;
@@ -34,10 +35,12 @@ static double worst_cosine(const char *common, const char *ep) {
     free(g[0]);
     free(g[1]);
   }
+
   for (int k = 0; k < 2; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);
   }
+
   return worst;
 }
 
@@ -144,6 +147,7 @@ static double gradient_error(const char *graph, const char *per, double beta, do
     worst = fmax(worst, error / largest);
     free(g);
   }
+
   mho_trainer_free(t);
   mho_experiment_free(e);
   return worst;
@@ -175,6 +179,7 @@ static void test_finite_differences(void **state) {
       NEAR(order, centred ? 2 : 1, 0, 0.15);
       assert_true(b < (centred ? 0.001 : 0.05));
     }
+
   assert_true(gradient_error(nets[4].graph, "link", 0.3, 0.025, "centred") >
               0.05); /* what it is for */
 }

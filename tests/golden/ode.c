@@ -85,6 +85,7 @@ static void test_equilibrium_is_the_fixed_point(void **state) {
         worst[m] = fmax(worst[m], fabs(z[k] - fixed[k]));
     }
   }
+
   for (int m = 0; m < MHO_ODE_METHODS; m++) {
     print_message("  %s: %.1e\n", words[m], worst[m]);
     assert_true(worst[m] > 0 && worst[m] < 1e-6);
@@ -102,6 +103,7 @@ static double worst_cosine(const char *net, const char *a, const char *b) {
     e[k] = experiment(yaml);
     t[k] = trainer(e[k]);
   }
+
   for (int c = 0; c < mho_trainer_network(t[0])->n_trained; c++) {
     const mho_crossbar *x = mho_trainer_network(t[0])->connection[c].xb;
     size_t n = (size_t)x->rows * (size_t)x->cols;
@@ -114,10 +116,12 @@ static double worst_cosine(const char *net, const char *a, const char *b) {
     free(g[0]);
     free(g[1]);
   }
+
   for (int k = 0; k < 2; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);
   }
+
   return worst;
 }
 
@@ -168,6 +172,7 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
     first[l] = n;
     n += net->layer[l].n;
   }
+
   memset(m, 0, (size_t)(n * n) * sizeof *m);
   memset(b, 0, (size_t)n * sizeof *b);
   for (int i = 0; i < net->n_links; i++) {
@@ -185,6 +190,7 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
           m[(first[k->from] + p) * n + first[k->to] + q] += w;
       }
   }
+
   return n;
 }
 

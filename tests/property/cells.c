@@ -161,6 +161,7 @@ static int levels(int n, const char *list, const char *way, int level, double *w
       all[got++] = held[i];
     }
   }
+
   qsort(all, (size_t)got, sizeof *all, by_size);
   for (int i = 0; i < got; i++)
     different += i == 0 || all[i] - all[i - 1] > 1e-5f;
@@ -333,11 +334,13 @@ static void update(const char *scheme, const char *way, double each, int updates
     if (mho_crossbar_carries(s.x) && of->needs_pulses)
       mho_crossbar_carry(s.x, 0, N, mho__step_refresh((uint64_t)u), &counts);
   }
+
   for (int i = 0; i < N; i++) {
     double v = (double)mho__crossbar_programmed(s.x)[i] * (i % 2 ? 1 : -1);
     sum += v / N;
     squares += v * v / N;
   }
+
   *mean = sum;
   *deviation = sqrt(fmax(squares - sum * sum, 0));
   drop(&s);
@@ -607,6 +610,7 @@ static void test_circuits(void **state) {
       mho_wired_free(wired);
       drop(&s);
     }
+
   mho_spice_close(spice);
 }
 
@@ -790,6 +794,7 @@ static void test_energy(void **state) {
     mho_trainer_free(t);
     mho_experiment_free(e);
   }
+
   NEAR(count[1], 4 * count[0], 1e-12, 0);
   NEAR(count[2], count[0], 1e-12, 0);
   NEAR(seconds[1], seconds[0], 1e-12, 0);

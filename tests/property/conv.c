@@ -82,6 +82,7 @@ static mho_err make_net(random_net *r, bool asymmetric) {
     fill(r->s->z[l], (size_t)r->n * (size_t)r->net->layer[l].n, l % 2);
     mho__choose_winners(phase_of(r), l, r->s->z[l]);
   }
+
   return MHO_OK;
 }
 
@@ -151,6 +152,7 @@ static void each_weight(const mho_network *net, const mho_connection *k, visit f
   const mho_layer *a = &net->layer[k->from], *b = &net->layer[k->to];
   const mho_conv *g = &k->conv;
   int side = a->pool.size ? a->pool.size : 1, high = a->height / side, wide = a->width / side;
+
   /* Rows lie as the source does, position by position; outputs count channel by channel. */
   if (!g->kernel) {
     for (int c = 0; c < a->channels; c++)
@@ -160,6 +162,7 @@ static void each_weight(const mho_network *net, const mho_connection *k, visit f
             j);
     return;
   }
+
   for (int o = 0; o < b->channels; o++)
     for (int y = 0; y < b->height; y++)
       for (int x = 0; x < b->width; x++)
@@ -225,6 +228,7 @@ static void check_connection(random_net *r, const mho_connection *k) {
     }
     free(sums);
   }
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *link = &net->link[i];
     if (&net->connection[link->connection] != k)
@@ -247,6 +251,7 @@ static void check_connection(random_net *r, const mho_connection *k) {
     compare("adding", r, count, have, link->transposed ? back : forward);
     free(before);
   }
+
   if (k->trained && k->to < net->n_layers) {
     mho_real *scratch = calloc(mho_change_scratch(net, k->xb->rows, (int)cells), sizeof *scratch);
     mho_outer term = {.pre = a->pool.size ? r->s->pooled[k->from] : r->s->z[k->from],
@@ -264,6 +269,7 @@ static void check_connection(random_net *r, const mho_connection *k) {
     compare("gradient", r, cells, have, gradient);
     free(scratch);
   }
+
   free(winner);
   free(error);
   free(have);
@@ -372,6 +378,7 @@ static void test_text(void **state) {
     if (!strstr(ei.message, bad[i].says))
       fail_msg("'%s': %s", bad[i].text, ei.message);
   }
+
   assert_int_equal(try_text("4x3, pool2, 7x2s1p1, pool3, 5"), MHO_OK);
   static const char seed[] = "4x3s2p1 pool2 8x2 pool2 16", alphabet[] = "0123456789xsp ol,-[]";
   for (int i = 0; i < 3000; i++) { /* whatever it says, it is built or refused with a sentence */

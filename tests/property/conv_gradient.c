@@ -146,6 +146,7 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
                                                                     : t->learner->chunk_samples,
                       .thread = &(mho_thread){.scratch = t->learner->thread[0].scratch}},
         &unused);
+
   int cells = rows * f->connection[c].xb->cols;
   mho_outer term = {.pre = source_of(t, f, c),
                     .post = error[f->connection[c].to],
@@ -262,11 +263,13 @@ static least look(const char *yaml, const mho_checkpoint_row *weights) {
       smallest = now;
     shares(yaml, nudges[i], weights);
   }
+
   for (int i = 2; i < MHO_COUNT(nudges); i++) {
     cosines(yaml, nudges[i], "settle: {difference: subtract}\n", "forward", weights, each);
     print_message("  nudge %g: two states subtracted %.4f %.4f %.4f\n", nudges[i], each[0], each[1],
                   each[2]);
   }
+
   return smallest;
 }
 

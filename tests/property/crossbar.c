@@ -28,6 +28,7 @@ static void test_read(void **state) {
              unit,
          w[i], 0, 1e-6);
   }
+
   fill(a, ROWS, 2, 1);
   fill(b, ROWS, 3, 1);
   fill(u, COLS, 4, 1);
@@ -46,6 +47,7 @@ static void test_read(void **state) {
     NEAR(yab[j], ya[j] + 2 * yb[j], 0, 1e-5); /* superposition */
     forward += (double)ya[j] * (double)u[j];
   }
+
   for (int i = 0; i < ROWS; i++)
     backward += (double)back[i] * (double)a[i];
   NEAR(forward, backward, 0, 1e-4); /* reciprocity: the transposed read is the adjoint */
@@ -141,6 +143,7 @@ static void read_noise(const char *law, bool transposed) {
       squares[j] += (double)y[j] * (double)y[j];
     }
   }
+
   const mho_array_model *noisy = x->model;
   x->model = (const mho_array_model *)mho_registry_find(registry, MHO_KIND_ARRAY, "ideal");
   read_one(x, transposed, v, mean);
@@ -159,6 +162,7 @@ static void read_noise(const char *law, bool transposed) {
     NEAR(squares[j] / READS - m * m, var, 5 * sqrt(2.0 / READS), 0);
     chi += (squares[j] / READS - m * m) / var / out;
   }
+
   NEAR(chi, 1, 0, 5 * sqrt(2.0 / READS / out));
   mho_crossbar_free(x);
   mho_experiment_free(e);
@@ -220,10 +224,12 @@ static void scheme_mean(const char *scheme, const char *device) {
                                 .update = t,
                                 .rounding = mho_rng_make(1, MHO_RNG_ROUND, 0)},
              &counts);
+
   double moved = 0;
   for (int i = 0; i < N; i++)
     moved += (double)(mho__crossbar_programmed(x)[i] + chi[i]) * (i % 2 ? 1 : -1) /
              N; /* what waits in an accumulator is not lost */
+
   /* noise of the mean: STEPS * 0.3 pulses of 30 % on N pairs, and rounding; small steps around
    * mid range are even */
   NEAR(moved, STEPS * 0.3 * step, 0.02, 0);

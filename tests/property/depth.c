@@ -23,6 +23,7 @@ static double worst_cosine(int depth, const char *topology, const char *feedback
     e[k] = experiment(yaml[k]);
     t[k] = trainer(e[k]);
   }
+
   for (int c = 0; c <= depth; c++) {
     const mho_crossbar *x = mho_trainer_network(t[0])->connection[c].xb;
     size_t n = (size_t)x->rows * (size_t)x->cols;
@@ -36,10 +37,12 @@ static double worst_cosine(int depth, const char *topology, const char *feedback
     free(g[0]);
     free(g[1]);
   }
+
   for (int k = 0; k < 2; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);
   }
+
   return worst;
 }
 

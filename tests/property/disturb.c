@@ -152,6 +152,7 @@ static void check_one_pulse(const char *yaml, bool set, double within) {
       NEAR(moved, (set ? 1 : -1) * factor * step, 0, within * step);
       most = fmax(most, i == ROW && j == COL ? 0 : fabs(factor));
     }
+
   assert_memory_equal(before[1], s.x->bank[1]->g, sizeof before[1]); /* an array of its own */
   assert_true(most > 10 * within);
   assert_true(counts.set + counts.reset == 1);
@@ -246,6 +247,7 @@ static void test_lines(void **state) {
     rows += (trains->row[i].line & ~MHO_TRAIN_NEGATIVE) == 4
                 ? __builtin_popcount(trains->row[i].mask)
                 : 0;
+
   for (int j = 0; j < trains->n_cols[0]; j++)
     cols += __builtin_popcount(trains->col[j].mask);
   scheme->replay(&job, 0, ROWS / 2, &counts); /* two slabs */
@@ -261,6 +263,7 @@ static void test_lines(void **state) {
     else if (i != 9)
       NEAR(moved, (i == 4) * rows * net + (j == 2) * cols * net, 0, 1e-6);
   }
+
   mho_pulse_trains_free(trains);
   drop(&s);
 }
@@ -362,6 +365,7 @@ static void test_sums(void **state) {
     up += step * (1 - up);
     down -= step * down;
   }
+
   NEAR(c->state[0], up, 1e-5, 0);
   NEAR(c->state[1], down, 1e-5, 0);
   NEAR(c->state[2], (double)before[2] + 0.25 * step * 0.5, 0, 1e-6);

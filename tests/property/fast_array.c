@@ -146,6 +146,7 @@ static void test_residual_noise(void **state) {
       squares += pow((double)out[j] - exact, 2) / (10 * READS);
     }
   }
+
   double sigma = 0.02 * x->w_max, want = 12 * sigma * sigma * (2 + 2 * 0.8 * 0.8);
   NEAR(sum, 0, 0, 5 * sqrt(want / (10 * READS)));
   NEAR(squares, want, 5 * sqrt(2.0 / (10 * READS)), 0);

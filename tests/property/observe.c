@@ -70,6 +70,7 @@ static double plain_exponent(const subject *n, const mho_real *input, int steps)
         d[l][j] = grown[l][j] / sqrt(length);
       }
   }
+
   return sum / steps;
 }
 
@@ -389,6 +390,7 @@ static void test_rows(void **state) {
         3 * all);
     mho_experiment_free(e);
   }
+
   assert_int_equal(count(s, NULL, "SELECT count(DISTINCT point_hash) FROM run"), 1);
   assert_int_equal(count(s, NULL, "SELECT count(DISTINCT config_hash) FROM run"), 1);
   mho_store_close(s);

@@ -108,6 +108,7 @@ static void test_symmetric_nets_settle(void **state) {
     late += steps;
     split = offset_steps;
   }
+
   assert_true(late > 0 && late < 20);
   /* no lack of steps: no more of them settle in ten times as many */
   assert_int_equal(
@@ -464,6 +465,7 @@ static void test_nudge_in_time(void **state) {
     full += (double)(step[i] * step[i]);
     early += (double)(other[i] * other[i]);
   }
+
   gradient("{method: ode, read_nudged: 60, nudge_shape: pulse, nudge_time: 8}", "nudge: 0.1", 1,
            other, N);
   for (int i = 0; i < N; i++)
@@ -471,6 +473,7 @@ static void test_nudge_in_time(void **state) {
   print_message("  signal, read after 1 tau %.3f of the settled one, after a pulse %.1e\n",
                 sqrt(early / full), sqrt(pulse / full));
   assert_true(early < 0.5 * full && early > 0.001 * full && pulse < 1e-8 * full);
+
   /* + then - on one trajectory is centred nudging */
   gradient("{method: synchronous, free: 400, nudged: 400}", "phases: centred, nudge: 1", 1, step,
            N);

@@ -105,6 +105,7 @@ static void variance(const char *keys, double average, bool cells, double input,
       squares[j] += (double)y[j] * (double)y[j];
     }
   }
+
   for (int j = 0; j < COLS; j++) {
     double mean = sum[j] / READS, have = squares[j] / READS - mean * mean, gain = 0;
     for (int i = 0; i < ROWS; i++)
@@ -116,6 +117,7 @@ static void variance(const char *keys, double average, bool cells, double input,
     NEAR(have, want, 5 * sqrt(2.0 / READS), 0);
     chi += have / want;
   }
+
   /* lines share the drivers' noise, so they are not independent: as few degrees of freedom as
    * one line has */
   NEAR(chi / COLS, 1, 5 * sqrt(2.0 / READS / (input > 0 ? 1 : COLS)), 0);
@@ -461,6 +463,7 @@ static void test_held_tiles(void **state) {
     u[s * ROWS + 7] += (mho_real)0.02;
     u[s * ROWS + 20] += (mho_real)0.02;
   }
+
   mho_read r = {
       .n = 2, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
   mho_crossbar_read(b.x, &r);
@@ -476,6 +479,7 @@ static void test_held_tiles(void **state) {
                                       mho__crossbar_programmed(b.x)[20 * COLS + j]);
       NEAR(z[s * COLS + j] - y[s * COLS + j], change, 0, 2 * (8.0 / 127 / 64 / 2) + 1e-5);
     }
+
   bench_free(&b);
 }
 
@@ -516,6 +520,7 @@ static void test_measured_states(void **state) {
     rms[k] = sqrt(squares);
     bench_free(&b);
   }
+
   assert_true(rms[0] > 5e-4); /* wrong by whole steps, or 0 where 1e-4 was */
   NEAR(rms[1], step / 256 / sqrt(12), 0.1, 0);
   assert_true(rms[2] < 2.5e-6);

@@ -151,6 +151,7 @@ static void test_coincidences(void **state) {
                               : "",
                    0, true);
   }
+
   remove(table_path);
 }
 
@@ -211,6 +212,7 @@ static void test_slabs(void **state) {
     mho_pulse_trains_free(t);
     mho_crossbar_free(x);
   }
+
   assert_memory_equal(w[0], w[1], sizeof w[0]);
   mho_experiment_free(e);
 }
@@ -283,6 +285,7 @@ static void test_write_verify(void **state) {
     mho_crossbar_free(x);
     mho_experiment_free(e);
   }
+
   assert_true(spread[0] < 5 && spread[1] > 15);
 }
 
@@ -497,6 +500,7 @@ static void mapping(const char *name, double rest) {
     NEAR(x->bank[0]->g[i], rest, 0, 1e-6);
     w[i] = (mho_real)(3.0 * (i - N / 2) / N); /* within +-1.5 of +-2 */
   }
+
   int clipped = mho_crossbar_set(x, 0, N, w);
   assert_int_equal(clipped, 0);
   mho_crossbar_siemens(x, &e->device_config, (double *[]){gp, gn}, &unit);
@@ -505,11 +509,13 @@ static void mapping(const char *name, double rest) {
     NEAR((gp[i] - gn[i]) / unit, w[i], 0, 1e-5);
     assert_true(gp[i] >= 0 && gn[i] >= 0);
   }
+
   for (int i = 0; i < N; i++)
     w[i] = (mho_real)0.1;
   mho_crossbar_add(x, 0, N, w, 1);
   for (int i = 0; i < N; i++)
     NEAR(mho__crossbar_programmed(x)[i], 3.0 * (i - N / 2) / N + 0.1, 0, 1e-5);
+
   /* pulses move a weight by the step they are said to, scattered or not */
   double step = step_of(e, x);
   memcpy(w, mho__crossbar_programmed(x), sizeof w);
@@ -523,6 +529,7 @@ static void mapping(const char *name, double rest) {
     cell[i] = (uint32_t)(i * 5 % MHO_DEVICE_BLOCK);
     count[i] = (int16_t) - ((int)cell[i] % 7 - 3);
   }
+
   mho_crossbar_change_at(x, MHO_DEVICE_BLOCK, cell, count, 2, &counts);
   mho_crossbar_refresh(x, 0, N);
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
@@ -563,6 +570,7 @@ static double read_variance(const char *name, const char *law) {
     for (int j = 0; j < 16; j++)
       squares += (double)y[j] * (double)y[j] / (16 * READS);
   }
+
   mho_free(scratch);
   mho_crossbar_free(x);
   mho_experiment_free(e);
@@ -589,10 +597,12 @@ static void test_refresh(void **state) {
     up[i] = (int16_t)(40 + i % 30);
     down[i] = (int16_t) - (40 + i % 25);
   }
+
   for (size_t i0 = 0; i0 < N; i0 += MHO_DEVICE_BLOCK) {
     mho_crossbar_change(x, i0, MHO_DEVICE_BLOCK, up, 1, &counts);
     mho_crossbar_change(x, i0, MHO_DEVICE_BLOCK, down, 2, &counts);
   }
+
   assert_true(counts.reset == 0 && counts.reads == 0);
   memcpy(w, mho__crossbar_programmed(x), sizeof w);
   mho_crossbar_tend(x, 0, N, 1000, &counts);
@@ -601,6 +611,7 @@ static void test_refresh(void **state) {
     NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 0.03 * x->w_max);
     high += x->bank[0]->g[i] > 0.6f || x->bank[1]->g[i] > 0.6f;
   }
+
   assert_int_equal(high, 0);
   assert_true(counts.reset > N && counts.reads > N);
   mho_crossbar_free(x);
@@ -633,6 +644,7 @@ static void test_zero_shift(void **state) {
     mho_crossbar_free(x);
     mho_experiment_free(e);
   }
+
   assert_true(mean[0] > 0.14); /* to g = 2/3 */
   assert_true(mean[1] < 0.01);
 }

@@ -114,6 +114,7 @@ static double noise_of(const char *keys, const mho_real *v, double *of_whole) {
       else
         squares += pow((double)(y[j] - mean[j]), 2) / COLS / (READS - 1);
   }
+
   *of_whole = x->w_max;
   mho_free(scratch);
   mho_crossbar_free(x);

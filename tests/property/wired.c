@@ -69,6 +69,7 @@ static void read_tile(const subject *s, const double *g, int row0, int col0, int
     r.v_word = in + row0;
     r.i_bit = current;
   }
+
   OK(mho_wire_solve(w, &r, NULL, &ei));
   for (int k = 0; k < (transposed ? m : n); k++)
     out[(transposed ? row0 : col0) + k] += sign * (transposed ? -current[k] : current[k]);
@@ -112,6 +113,7 @@ static void check_reads(const char *yaml, double tolerance) {
       far = most;
     }
   }
+
   assert_true(plain > 100 * tolerance || far == 0); /* the wires do matter here */
   mho_free(g_pos);
   mho_free(g_neg);
@@ -257,6 +259,7 @@ static void test_refresh(void **state) {
     change = fmax(change, fabs((double)before[k] - exact));
     behind = fmax(behind, fabs((double)after[k] - exact));
   }
+
   assert_true(change > 0.02 * most);
   if (!(behind < 0.02 * change))
     fail_msg("the matrix is behind by %g after a change of %g", behind, change);
@@ -287,6 +290,7 @@ static void test_resume(void **state) {
     assert_memory_equal(x->weights->wired, y->weights->wired, size);
     assert_memory_not_equal(mho__crossbar_programmed(x), x->weights->wired, size);
   }
+
   mho_blob_free(&c.blob);
   mho_trainer_free(a);
   mho_trainer_free(b);

@@ -140,6 +140,7 @@ static void test_ladders(void **state) {
     }
     solved_free(&s);
   }
+
   solved s = solve((mho_wire_options){.rows = 1, .cols = 1, .r_word = 100, .r_bit = 50},
                    &(double){1e-3}, 1, &v, NULL);
   NEAR(s.i_bit[0], v / 1150, 1e-14, 0);
@@ -172,6 +173,7 @@ static void test_sides_without_resistance(void **state) {
     solved_free(&a);
     solved_free(&b);
   }
+
   mho_free(g);
   mho_free(v);
   mho_free(e);
@@ -322,6 +324,7 @@ static void test_refusals(void **state) {
     assert_int_equal(mho_wire_new(&bad[k], &w, &ei), MHO_EINVAL);
     assert_null(w);
   }
+
   const double wrong[] = {-1e-9, (double)NAN, (double)INFINITY, 1e9};
   for (int k = 0; k < MHO_COUNT(wrong); k++) {
     g[4] = wrong[k];
@@ -330,6 +333,7 @@ static void test_refusals(void **state) {
     assert_int_equal(ei.col, 1);
     solved_free(&s);
   }
+
   g[4] = 0;
   v[1] = (double)NAN;
   assert_int_equal(try_solve(good, g, 1, v, NULL, &s), MHO_EINVAL);
@@ -368,6 +372,7 @@ static void check_nonlinear(const mho_wire_law *law, double volts,
              down = (i + 1 < NL_ROWS ? b[k + NL_COLS] : 0) - b[k];
       NEAR(up / 35 + down / 35, -cell, 0, 1e-9 * most);
     }
+
   mho_free(g);
   mho_free(v);
 }
@@ -441,6 +446,7 @@ static void test_half_selected(void **state) {
       solved_free(&a);
     }
   }
+
   mho_free(g);
 }
 
@@ -471,6 +477,7 @@ static void test_matrix_text(void **state) {
     assert_int_equal(ei.col, bad[k].col);
     assert_null(m.v);
   }
+
   assert_int_equal(mho_matrix_parse("\n# nothing\n", 11, "g.csv", &m, &ei), MHO_EDATA);
   assert_int_equal(mho_matrix_parse("", 0, "g.csv", &m, &ei), MHO_EDATA);
   assert_int_equal(mho_matrix_parse("1\0002\n", 4, "g.csv", &m, &ei), MHO_EDATA);

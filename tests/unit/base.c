@@ -71,6 +71,7 @@ static void test_quantities(void **state) {
     OK(mho_quantity_parse(good[i].text, good[i].unit, false, &v, &ei));
     NEAR(v, good[i].v, 1e-15, 0);
   }
+
   for (int i = 0; i < MHO_COUNT(bad); i++)
     assert_int_equal(mho_quantity_parse(bad[i][0], bad[i][1], false, &v, &ei), MHO_ECONFIG);
 }
@@ -164,12 +165,14 @@ static void test_normal_law(void **state) {
     NEAR(products, 0, 0, 5 / sqrt(N));
     NEAR(squares, 0, 0, 5 * 2 / sqrt(N));
   }
+
   qsort(z, N, sizeof *z, ascending);
   double farthest = 0;
   for (int i = 0; i < N; i++) {
     double p = 0.5 * erfc(-(double)z[i] / sqrt(2));
     farthest = fmax(farthest, fmax(p - (double)i / N, (i + 1.0) / N - p));
   }
+
   assert_true(farthest * sqrt(N) < 1.95); /* passes 999 times in 1000 */
   for (int side = -1; side <= 1; side += 2)
     for (int k = 2; k <= 4; k++) {
@@ -178,6 +181,7 @@ static void test_normal_law(void **state) {
         beyond += side * (double)z[i] > k;
       NEAR(beyond, want, 0, 5 * sqrt(want));
     }
+
   free(z);
 }
 

@@ -217,6 +217,7 @@ static void test_many_images(void **state) {
     put_image(&x, 1000 + i);
     assert_int_equal(fwrite(x.b, 1, x.n, f), RECORD);
   }
+
   fclose(f);
   OK(load(&small, &d, &ei));
   assert_int_equal(d.train.n, TRAIN - count[1] + MANY);
@@ -225,6 +226,7 @@ static void test_many_images(void **state) {
     assert_int_equal(d.train.label[count[0] + i], i % 10);
     assert_int_equal(d.train.pixel[(count[0] + i) * PIXELS + 2000], pixel(1000 + i, 2000));
   }
+
   assert_int_equal(d.train.pixel[0], pixel(0, 0));
   assert_int_equal(d.test.pixel[PIXELS], pixel(TRAIN + 1, 0));
   assert_int_equal(d.test.label[1], (TRAIN + 1) % 10);
@@ -265,6 +267,7 @@ static void test_bad_files(void **state) {
     x.n = 0;
     expect_bad(i, &x, "ends 0 bytes into image 0");
   }
+
   struct bytes x = {.n = 15, .b = "<!DOCTYPE html>"};
   expect_bad(2, &x, "web page");
   x = (struct bytes){.n = 9,
@@ -364,6 +367,7 @@ static void test_normalize(void **state) {
     mho_images_batch(&d, &d.test, index + 1, 0, 0, out, NULL);
     mho_dataset_free(&d);
   }
+
   assert_int_equal(mho_dataset_load(&mho_dataset_digits, NULL, &config, &d, &ei), MHO_ECONFIG);
   assert_non_null(strstr(ei.message, "dataset.normalize"));
   assert_non_null(strstr(ei.message, "digits"));
@@ -545,6 +549,7 @@ static void test_bad_archives(void **state) {
   expect_bad_archive(&x, "does not hold data_batch_1.bin", replace);
   x = (struct bytes){.n = 15, .b = "<!DOCTYPE html>"};
   expect_bad_archive(&x, "web page", replace);
+
   /* Every byte of a header counts, but the one behind the end of its sum. */
   for (int at = 0; at < 512; at++) {
     if (at == 155)
@@ -553,6 +558,7 @@ static void test_bad_archives(void **state) {
     x.b[at] ^= 0x55;
     expect_bad_archive(&x, "not a tar archive", replace);
   }
+
   static const char *const sizes[] = {"",     "12345678901a", "99999999999", "-1",
                                       "\x80", "777777777777", "77777777777"};
   for (int i = 0; i < MHO_COUNT(sizes); i++) {
@@ -563,6 +569,7 @@ static void test_bad_archives(void **state) {
     expect_bad_archive(&x, i < 5 ? "not a tar archive" : "cut short: it ends within a file",
                        replace);
   }
+
   x = (struct bytes){0};
   struct bytes y = good(0);
   uint8_t *header = put_member(&x, files[0].name, '0', y.b, y.n);
@@ -602,6 +609,7 @@ static int start_server(void) {
              "key.pem", "-HTTP", NULL);
     _exit(127);
   }
+
   close(p[1]);
   server.out = fdopen(p[0], "r");
   while (!port && fgets(line, sizeof line, server.out))
@@ -627,6 +635,7 @@ static void test_download(void **state) {
     print_message("skipped: no openssl command to serve https with\n");
     skip();
   }
+
   setenv("no_proxy", "*", 1);
   unsetenv("SSL_CERT_FILE");
   setenv("CURL_CA_BUNDLE", in_folder("web/ca.pem"), 1);
@@ -646,6 +655,7 @@ static void test_download(void **state) {
       fail_msg("expected '%s': %s: %s", bad[i].says, mho_err_text(err), ei.message);
     assert_int_equal(count_files(), 1); /* web */
   }
+
   write_packed(in_folder("packed"), &x);
   x = read_bytes(in_folder("packed"));
   unlink(in_folder("packed"));
@@ -674,6 +684,7 @@ static void test_real(void **state) {
     print_message("skipped: no CIFAR-10 in $MHO_DATA/cifar10\n");
     skip();
   }
+
   mho_dataset d;
   mho_errinfo ei;
   OK(mho_dataset_load(&mho_dataset_cifar10, NULL, &config, &d, &ei));
@@ -688,6 +699,7 @@ static void test_real(void **state) {
     assert_int_equal(n[0][c], 5000);
     assert_int_equal(n[1][c], 1000);
   }
+
   static const uint8_t first[] = {6, 9, 9, 4, 1},
                        test[] = {3, 8, 8, 0, 6}; /* as every tutorial shows them */
   assert_memory_equal(d.train.label, first, sizeof first);
@@ -704,6 +716,7 @@ static void test_real(void **state) {
     }
     NEAR((double)sum / (50000.0 * 1024) * d.scale, d.mean[c], 0, 5e-5);
   }
+
   mho_dataset_free(&d);
 }
 

@@ -199,9 +199,11 @@ static void test_digits(void **state) {
   assert_int_equal(d.width * d.height * d.channels, 64);
   assert_int_equal(d.classes, 10);
   NEAR(d.scale, 1.0 / 16, 0, 0);
+
   /* of the 1797 x 64 pixels, then the labels, of the published optdigits.tes */
   assert_string_equal(d.checksum,
                       "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826");
+
   /* UCI's table of classes */
   static const int published[10] = {178, 182, 177, 183, 181, 182, 181, 179, 174, 180};
   int count[10] = {0};
@@ -212,6 +214,7 @@ static void test_digits(void **state) {
     for (int i = 0; i < parts[p]->n * 64; i++)
       assert_true(parts[p]->pixel[i] <= 16);
   }
+
   assert_memory_equal(count, published, sizeof count);
   static const uint8_t row[8] = {0, 0, 5, 13, 9, 1, 0, 0}; /* the top of the first image, a zero */
   assert_memory_equal(d.train.pixel, row, sizeof row);
@@ -235,6 +238,7 @@ static void test_mnist(void **state) {
     print_message("skipped: no MNIST in $MHO_DATA/mnist\n");
     skip();
   }
+
   mho_dataset d;
   mho_errinfo ei;
   OK(mho_dataset_load(&mho_dataset_mnist, NULL, &config, &d, &ei));
@@ -310,6 +314,7 @@ static void test_plain_and_packed(void **state) {
     strcpy(checksum, d.checksum);
     mho_dataset_free(&d);
   }
+
   struct bytes x = good(1);
   x.b[8] ^= 1;
   write_idx(folder, 1, &x, true);
@@ -467,6 +472,7 @@ static void test_bad_files(void **state) {
     x = with_size(i, 4, INT32_MAX); /* 2 GB and more are announced; they must not be allocated */
     expect_bad(i, &x, "cut short");
   }
+
   x = with_size(0, 8, 0);
   expect_bad(0, &x, "cannot be");
   x = with_size(0, 8, 0x80000000),
@@ -713,6 +719,7 @@ static void test_augmented(void **state) {
     }
     assert_int_equal(fits, 1);
   }
+
   for (int k = 0; k < 18; k++)
     assert_true(seen[k] > 0);
 }
@@ -778,6 +785,7 @@ static int start_server(void) {
              "key.pem", "-HTTP", NULL);
     _exit(127);
   }
+
   close(p[1]);
   static const char word[] = "ACCEPT"; /* printed when it listens */
   char c;

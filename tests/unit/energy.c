@@ -58,6 +58,7 @@ static void test_reads(void **state) {
       squares += v * v;
       power += v * v * g;
     }
+
   /* the cells of the input are most; hidden states and errors are at most 1 on the read-out's,
    * read three ways */
   double least = 0.09 * 50e-9 * 2 * power, reads = 4 * N;
@@ -139,6 +140,7 @@ static void test_pulses(void **state) {
   assert_true(term(&c, "set")->joule >= set * low * 9e-6 * (1 - 1e-9) &&
               term(&c, "set")->joule <= set * high * 9e-6 * (1 + 1e-9));
   NEAR(term(&c, "set")->joule / term(&c, "reset")->joule, set * 9 / (reset * 6.25), 1e-9, 0);
+
   /* two cells of a row at once: rows - 1 and (cols - 2)/2 others see half of the voltage, a
    * quarter of the energy */
   double half = term(&c, "half-selected")->count;
@@ -172,6 +174,7 @@ static void test_trains(void **state) {
   double inputs = 0; /* pixels that are not 0 */
   for (int i = 0; i < N * X; i++)
     inputs += d->train.pixel[i] != 0;
+
   /* of a pair both devices are pulsed; hidden states, and errors of both layers, are never 0 */
   NEAR(row.pulses, 2 * LENGTH * (inputs * H + N * H * C), 0, 0);
   for (int i = 0; i < MHO_ENERGY_TERMS; i++) {
@@ -185,6 +188,7 @@ static void test_trains(void **state) {
       NEAR(r->joule, count * mho_crossbar_statistics(x).g_mean * 9e-6 / 4, 1e-9, 0);
     }
   }
+
   mho_trainer_free(t);
   mho_experiment_free(e);
 }
@@ -566,6 +570,7 @@ static void test_live_error(void **state) {
     mho_trainer_free(t);
     mho_experiment_free(e);
   }
+
   print_message("  %.6g J, %.6g J; without a nudge %.6g J\n", cells[0], cells[1], cells[2]);
   NEAR(cells[0], cells[1], 1e-5, 0);
   assert_true(cells[0] > 1.001 * cells[2]);

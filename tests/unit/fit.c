@@ -74,6 +74,7 @@ static void measure(const mho_experiment *e, const recipe *r, uint64_t seed, boo
       }
     }
   }
+
   fclose(f);
   free(xi);
   free(u);
@@ -178,6 +179,7 @@ static void test_recovery(void **state) {
       mho_fit_free(&f);
       mho_experiment_free(e);
     }
+
   if (getenv("MHO_FIT_SHOW"))
     printf("%d of %d within their 95 %% interval\n", inside, all);
   assert_true(inside >= 0.85 * all);
@@ -205,6 +207,7 @@ static void test_spoiled(void **state) {
   NEAR(f.read / (f.config.g_max - f.config.g_min), 0.005, 0.4, 0);
   NEAR(f.spread_step, 0.15, 0.7, 0);
   assert_true(f.explained > 0.95);
+
   /* the card of the fit is a device that trains with these values */
   char *card = mho_fit_card(&f, "pulses \"of\" mine: 1"), card_path[64], yaml[96];
   snprintf(card_path, sizeof card_path, "%s.yaml", path);
@@ -257,6 +260,7 @@ static void test_table(void **state) {
     g += step;
     n++;
   }
+
   assert_int_equal(n, 61);
   free(csv);
   mho_pulse_data_free(&d);
@@ -298,6 +302,7 @@ static void test_refused(void **state) {
   refused("direction,g\nup,1\nup,2\nup,3\n", "too few");
   refused("pulse,direction,g\n2,up,1\n1,up,2\n2,up,3\n", "cycle");
   refused("pulse,direction,g\n-1,up,1\n1,up,2\n2,up,3\n", "whole number");
+
   /* a conductance that knows nothing of the pulses */
   char text[40000] = "direction,g\n";
   uint32_t w[400];

@@ -258,6 +258,7 @@ static void test_pulsed_terms(void **state) {
     for (int i = 0; i < 80; i++)
       moved[both] += sum[i] * sum[i];
   }
+
   print_message("  squared sum of changes, one term %g, two that cancel %g\n", moved[0], moved[1]);
   assert_true(pulses > 0);
   assert_true(moved[1] < 0.02 * moved[0]);

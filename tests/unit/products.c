@@ -29,6 +29,7 @@ static void one(bool ta, bool tb, int m, int n, int k, double alpha, double beta
                (double)(tb ? b[j * ldb + l] : b[l * ldb + j]);
       want[i * ldc + j] = alpha * sum + beta * want[i * ldc + j];
     }
+
   mho_gemm(ta, tb, m, n, k, (mho_real)alpha, a, lda, b, ldb, (mho_real)beta, c, ldc);
   for (size_t i = 0; i < nc; i++)
     NEAR(c[i], want[i], 0, i % (size_t)ldc < (size_t)n ? 1e-6 * sqrt(k) + 1e-6 : 0);

@@ -204,6 +204,7 @@ static void check_html(const char *html) {
       strcpy(open[depth++], name);
     }
   }
+
   assert_int_equal(depth, 0);
   for (const char *a = strstr(html, "<body>"); (a = strchr(a, '&')); a++)
     if (strncmp(a, "&lt;", 4) && strncmp(a, "&gt;", 4) && strncmp(a, "&amp;", 5) &&
@@ -283,6 +284,7 @@ static void test_says_it_all(void **state) {
     HAS(html, ">loss (nat)<");
     HAS(html, "class='s1'");
   }
+
   free(html);
 }
 
@@ -338,6 +340,7 @@ static void test_observables(void **state) {
     assert_int_equal(plots, 9);
     assert_int_equal(n_warnings, 0);
   }
+
   free(html);
 }
 

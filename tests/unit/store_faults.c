@@ -66,6 +66,7 @@ static void test_odd_names(void **state) {
       assert_int_equal(access(names[i], F_OK), 0);
       assert_int_equal(chdir(cwd), 0);
     }
+
   assert_int_equal(files(false), MHO_COUNT(names));
   snprintf(name, sizeof name, "%s//x/y/runs.db", folder);
   mho_store *s;
@@ -114,6 +115,7 @@ static void test_not_ours(void **state) {
     free(before);
     free(after);
   }
+
   files(true);
   sqlite3_close(other("CREATE TABLE t(a); DROP TABLE t; VACUUM")); /* nobody's */
   mho_store_close(open_ok(MHO_STORE_WRITE));
@@ -421,6 +423,7 @@ static void test_permissions(void **state) {
   chmod(path, 0000);
   FAILS(as_nobody(try_read, &ei), MHO_ESTORE, "cannot read");
   chmod(path, 0644);
+
   /* a log that a crash left where nothing can be written: better no answer than an old one */
   pid_t child = fork();
   if (!child) {
@@ -428,6 +431,7 @@ static void test_permissions(void **state) {
     begin(s, "r2", NULL, 1, .1);
     raise(SIGKILL);
   }
+
   waitpid(child, NULL, 0);
   assert_int_equal(access(wal, F_OK), 0);
   chmod(wal, 0444);
@@ -540,6 +544,7 @@ static void test_kill(void **state) {
     mho_store_close(s);
     assert_int_equal(files(false), 1);
   }
+
   assert_true(done > 0);
 }
 

@@ -83,6 +83,7 @@ static void test_samples(void **state) {
     assert_true(a >= 0 && a < N && b >= 0 && b < N && !noise[a] && !rate[b]);
     noise[a] = rate[b] = true;
   }
+
   mho_plan_free(&p);
   for (int k = 0; k < 2; k++) {
     char text[2][256];
@@ -178,6 +179,7 @@ static void test_mutations(void **state) {
       good++;
     mho_study_free(s);
   }
+
   assert_true(good > 30 && good < 2900);
 }
 

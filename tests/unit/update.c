@@ -35,6 +35,7 @@ static updated update_once(const char *update) {
            u.of[c] * sizeof *mho__crossbar_programmed(x));
     OK(mho_trainer_gradient(t, 0, N, c, u.g + at, &ei));
   }
+
   mho_epoch_row row;
   OK(mho_trainer_epoch(t, &row, &ei));
   at = 0;
@@ -134,6 +135,7 @@ static void test_list(void **state) {
     mho_experiment_free(again);
     free(text[k]);
   }
+
   mho_experiment_free(e);
   static const char *bad[] = {"[0.1, x]", "[-1]", "[2000]", "[0.1 V]"};
   for (int i = 0; i < MHO_COUNT(bad); i++) {

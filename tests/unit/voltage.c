@@ -61,6 +61,7 @@ static int derivative(double t, const double *y, double *dy, void *user) {
       dy[0] = -real_param(o->e, "a_n") * (exp(-v) - exp(real_param(o->e, "v_n"))) *
               (x <= 1 - xn ? exp(real_param(o->e, "alpha_n") * (x + xn - 1)) * x / (1 - xn) : 1);
   }
+
   return 0;
 }
 
