@@ -5,7 +5,7 @@
 packages="gcc libc6-dev pkg-config meson ninja-build python3 python3-numpy python3-scipy
   libgsl-dev libopenblas-dev libsuitesparse-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
   libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
-check_packages="python3-pandas clang-format g++ man-db groff-base mandoc zsh fish"
+check_packages="python3-pandas python3-sklearn clang-format g++ man-db groff-base mandoc zsh fish"
 slow_packages="python3-sphinx python3-myst-parser furo chromium"
 [ "$(uname -m)" != x86_64 ] || packages="$packages libxsmm-dev"
 

@@ -8,7 +8,7 @@ mho takes; ```c is a program that compiles; ```python is run by one interpreter 
     <!-- docs: file NAME -->       the block is written to that file first, for the blocks behind it
     <!-- docs: exit 2 -->          the exit code of its last command
     <!-- docs: with WORDS -->      words behind each `mho` command, which make it short
-    <!-- docs: needs mnist -->     is passed over where MNIST is not there
+    <!-- docs: needs mnist -->     is passed over where MNIST is not there, or a module of Python of that name
     <!-- docs: slow -->            takes long: MHO_TEST_SLOW alone runs it
     <!-- docs: not run: WHY -->    what it names must exist, no more
     <!-- docs: quote FILE -->      C that stands in that file, `...` and comments aside
@@ -207,14 +207,14 @@ for line in sys.stdin:
     print(json.dumps([said.getvalue(), failed]), file=answers, flush=True)
 '''
 interpreters = {}  # by the folder of their page
+PYTHON = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else sys.executable  # the one with Debian's numpy
 
 
 def interpreter_of(where):
     if where not in interpreters:
-        python = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else sys.executable  # the one with Debian's numpy
         env = {**os.environ, 'PYTHONPATH': os.path.join(TOP, 'python'), 'PYTHONDONTWRITEBYTECODE': '1',
                'MHO_LIBRARY': os.path.join(os.path.dirname(os.path.abspath(MHO)), 'libmho.so')}
-        interpreters[where] = subprocess.Popen([python, '-c', INTERPRETER], cwd=where, env=env, text=True,
+        interpreters[where] = subprocess.Popen([PYTHON, '-c', INTERPRETER], cwd=where, env=env, text=True,
                                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     return interpreters[where]
 
@@ -251,6 +251,13 @@ def has_mnist():
     return any(os.path.isdir(p) for p in places)
 
 
+def has(name):
+    """Whether MNIST, or a module of Python, is here."""
+    if name == 'mnist':
+        return has_mnist()
+    return subprocess.run([PYTHON, '-c', f'import {name}'], capture_output=True).returncode == 0
+
+
 def run_block(block, where):
     """Run a block as its marks say; whether it was run."""
     assert block.language in LANGUAGES, f'{block.place}: a block of language {block.language!r}: expected one of {LANGUAGES}'
@@ -260,9 +267,8 @@ def run_block(block, where):
         named_things(block)
         return False
     if 'needs' in marks:
-        assert marks['needs'] == 'mnist', f'{block.place}: it needs {marks["needs"]}, of which nothing is known'
-        if not has_mnist():
-            print(f'      {block.place}: MNIST is not here')
+        if not has(marks['needs']):
+            print(f'      {block.place}: {marks["needs"]} is not here')
             return False
     if 'slow' in marks and not SLOW:
         return False
