@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .database import Database, Report
     from .database import Database as db
     from .device import Curve, Device, Fit, fit
+    from .exchange import import_network
     from .experiment import Experiment
     from .network import Connection, Epoch, Evaluation, Network
     from .run import Run
@@ -36,6 +37,7 @@ MODULES = {
     'data': ('Data',),
     'database': ('Database', 'Report'),
     'device': ('Curve', 'Device', 'Fit', 'fit'),
+    'exchange': ('import_network',),
     'experiment': ('Experiment',),
     'network': ('Connection', 'Epoch', 'Evaluation', 'Network'),
     'run': ('Run',),

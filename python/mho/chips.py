@@ -47,21 +47,23 @@ def program(source: str | os.PathLike, *, db: str | os.PathLike | Database | Non
         raise Error('EINVAL', f"program: '{source}' is no folder, and without db there are no runs")
     database = None if db is None else Database.of(db)
     origin = os.path.realpath(source) if is_folder else database.find(source)
-    context, done = Context(threads), []
+    return written(database, threads, set, on_chip, source=origin, parent=None if is_folder else origin.encode(),
+                   config=encoded(config), name=encoded(name), chips=chips, seed=-1 if seed is None else seed)
+
+
+def written(database, threads, set, on_chip=None, *, source, **options):
+    """Chips with the weights of a source; options: of mho_program_options."""
+    context, done, words = Context(threads), [], texts(assignments(set))
 
     def take(_user, p, _experiment):
         done.append(chip_of(p[0]))
         if on_chip:
             context.here(on_chip, done[-1])
 
-    words = texts(assignments(set))
-    options = structs['mho_program_options'](
-        parent=None if is_folder else origin.encode(), config=encoded(config), name=encoded(name), n_set=len(words),
-        set=ctypes.addressof(words), code_version=CODE_VERSION.encode(), chips=chips, seed=-1 if seed is None else seed,
-        chip=callbacks['chip_call'](take))
-    setattr(options, 'from', encoded(origin))
-
+    o = structs['mho_program_options'](n_set=len(words), set=ctypes.addressof(words), code_version=CODE_VERSION.encode(),
+                                       chip=callbacks['chip_call'](take), **options)
+    setattr(o, 'from', encoded(source))
     with contextlib.nullcontext() if database is None else database.writer() as store:
-        options.store = None if store is None else store.address
-        context.run(lib.mho_program, context, registry, options)
+        o.store = None if store is None else store.address
+        context.run(lib.mho_program, context, registry, o)
     return done

@@ -93,6 +93,9 @@ struct mho_connection_info {
 struct mho_blob { void *data; size_t size; };
 struct mho_checkpoint_row { int epoch; int64_t batch; mho_blob blob; };
 
+struct mho_network_file_options {
+  const char *format; const char *layers; int n_mean; int n_std; const double *mean; const double *std;
+};
 struct mho_program_connection { const char *name; int rows; int cols; double w_max; double rms; double clipped; };
 struct mho_programmed {
   char run[32]; int chip; int64_t seed; double accuracy; double loss; double rms; double clipped; double pulses;
@@ -204,6 +207,9 @@ mho_err mho_train_stored_experiment(mho_store *, const mho_registry *, const cha
                                     mho_experiment **, mho_errinfo *);
 mho_err mho_evaluate(const mho_context *, const mho_registry *, mho_store *, const char *,
                      const mho_evaluate_options *, mho_evaluated *, int *, mho_errinfo *);
+mho_err mho_network_file_read(const char *, const mho_network_file_options *, mho_network_file **, mho_errinfo *);
+void mho_network_file_free(mho_network_file *);
+bool mho_network_file_is(const char *);
 mho_err mho_program(const mho_context *, const mho_registry *, const mho_program_options *, mho_errinfo *);
 
 mho_err mho_trainer_new(const mho_context *, const mho_experiment *, mho_trainer **, mho_errinfo *);
@@ -213,6 +219,8 @@ void mho_trainer_free(mho_trainer *);
 const mho_dataset *mho_trainer_dataset(const mho_trainer *);
 mho_err mho_trainer_from(mho_trainer *, mho_store *, mho_errinfo *);
 mho_err mho_trainer_weights_write(const mho_trainer *, const char *, bool, mho_errinfo *);
+mho_err mho_trainer_write_network(mho_trainer *, const mho_network_file *, bool, mho_errinfo *);
+mho_err mho_trainer_network_write(const mho_trainer *, const char *, mho_errinfo *);
 mho_err mho_trainer_evaluate(mho_trainer *, const mho_images *, mho_evaluation *, mho_errinfo *);
 mho_err mho_trainer_age(mho_trainer *, double, mho_errinfo *);
 mho_err mho_trainer_gradient(mho_trainer *, int, int, int, mho_real *, mho_errinfo *);

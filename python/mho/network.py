@@ -8,7 +8,7 @@ import ctypes
 import math
 import os
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from .circuits import Circuits
 from .context import Context
 from .declarations import CONSTANTS
 from .errors import Error
+from .exchange import PerChannel, Source, read_network, state_of
 from .experiment import Config, Experiment
 from .library import Handle, callbacks, encoded, lib, structs
 from .progress import bar
@@ -293,7 +294,26 @@ class Network(Circuits):
         blob = structs['mho_blob'](ctypes.cast(ctypes.c_char_p(bytes(saved)), ctypes.c_void_p), len(saved))
         lib.mho_trainer_load(self, blob)
 
-    def export(self, folder: str | os.PathLike, csv: bool = False) -> None:
-        """Weights and conductances (S) of every trained connection as NumPy files of a folder, or as CSV; `mho program`
-        and train.from take it."""
-        lib.mho_trainer_weights_write(self, encoded(folder), csv)
+    def export(self, path: str | os.PathLike, csv: bool = False) -> None:
+        """Weights and conductances (S) of every trained connection as NumPy files of a folder, or as CSV, which `mho
+        program` and train.from take; or the whole network, a chain of layers, for other programs: a file .npz,
+        .safetensors or .onnx."""
+        if not lib.mho_network_file_is(encoded(path)):
+            lib.mho_trainer_weights_write(self, encoded(path), csv)
+            return
+        if csv:
+            refuse('csv', f"the name '{os.fspath(path)}' says the format")
+        lib.mho_trainer_network_write(self, encoded(path))
+
+    def state_dict(self, layers: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """What reads multiply with, layer by layer of a chain, as PyTorch has it: {'h1.weight': [out x in], 'h1.bias':
+        [out], ..., 'out.weight': ...} in float32; of a convolution [out x in x kernel x kernel]. layers: names in place
+        of 'h1', ..., 'out'."""
+        return state_of(self, layers)
+
+    def import_network(self, source: Source, *, layers: Sequence[str] | None = None, mean: PerChannel = None,
+                       std: PerChannel = None, headroom: bool = True) -> None:
+        """Write the weights of another program's network of the same layers into this one: a file or a state_dict, with
+        layers, mean and std as of mho.import_network. headroom: w_max of a connection is no less than what drawn weights
+        would have, so that there is room to learn; off: the largest weight."""
+        lib.mho_trainer_write_network(self, read_network(source, layers, mean, std), headroom)
