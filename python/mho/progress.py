@@ -17,9 +17,19 @@ def wanted(progress):
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def new_tqdm(total, unit='epoch'):
+def has_widgets():
+    """Whether there are widgets of notebooks that tqdm can use: those before release 7 it fails with."""
     try:
-        if in_notebook():
+        import ipywidgets
+    except ImportError:
+        return False
+    return ipywidgets.version_info[0] >= 7
+
+
+def new_tqdm(total, unit='epoch'):
+    """A bar of tqdm: a widget in a notebook that has some, else text; None without tqdm."""
+    try:
+        if in_notebook() and has_widgets():
             from tqdm.notebook import tqdm
         else:
             from tqdm import tqdm
