@@ -135,7 +135,8 @@ PARAMETERS = '''
     threads: of the library; searches have processes of their own (n_jobs).
 
     network_: the trained mho.Network, to be aged, read, written. loss_: of its last epoch.
-    A pickle stores weights, conductances and all that changes while training, not the samples.
+    A pickle stores weights, conductances and all that changes while training, not the samples: what comes out of it
+    answers, and learns anew by `fit`.
     '''
 
 

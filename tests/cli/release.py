@@ -83,10 +83,11 @@ def text(*path):
 
 
 def test_version():
-    """The command, the headers, the build, the list of changes and the citation name one version."""
+    """The command, the headers, the build, the list of changes, the citation and the packages name one version."""
     version = run('--version').stdout.split()[1]
     for name, said in (('include/mho/base.h', f'#define MHO_VERSION "{version}"'), ('meson.build', f"version: '{version}'"),
-                       ('CITATION.cff', f'\nversion: {version}\n')):
+                       ('CITATION.cff', f'\nversion: {version}\n'), ('python/mho/declarations.py', f"VERSION = '{version}'"),
+                       ('debian/changelog', f'mho ({version}) ')):
         assert said in text(name), f'{name} does not say {version}'
     assert re.search(r'^## (\d\S*)', text('CHANGELOG.md'), re.M)[1] == version
 
