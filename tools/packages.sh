@@ -6,7 +6,7 @@
 #   SUITE    bookworm, trixie, ... (default: what this machine has)
 #   MIRROR   where that suite is (default: where apt of this machine gets Debian's packages)
 #   FOLDER   takes SUITE/*.deb, and the bare root for the next time (default: build/packages)
-# PACKAGES_CHROOT=FILE: a tarball of a bare root of SUITE, in place of debootstrap.
+# PACKAGES_BUILT=1: the packages that FOLDER/SUITE has already are tried, no more.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -25,7 +25,8 @@ mirror=${2:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages'
 [ -n "$mirror" ] || skip "apt of this machine knows no mirror of Debian: name one"
 folder=${3:-$here/build/packages}
 out=$folder/$suite
-base=${PACKAGES_CHROOT:-$folder/$suite.tar}
+base=$folder/$suite.tar
+built=${PACKAGES_BUILT:-}
 mkdir -p "$out"
 work=$(mktemp -d "$folder/work.XXXXXX")
 
@@ -79,28 +80,31 @@ in_root() {
   fi
 }
 
-[ -f "$base" ] || bare_root
-rm -f "$out"/*.log "$out"/*.deb "$out"/*.dsc "$out"/*.changes "$out"/*.buildinfo "$out"/*.tar.*
-
 # ---------------------------------------------------------------- built
 
-version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$here/debian/changelog")
-say "mho $version in a root of $suite"
-new_root build
-in_root build apt-get -qy install build-essential devscripts equivs lintian
-mkdir -p "$work/build/build/mho-$version"
-(cd "$here" && git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf -) |
-  tar -C "$work/build/build/mho-$version" --no-same-owner -xf -
-in_root build sh -c "cd /build/mho-$version && mk-build-deps --install --remove \
-  --tool 'apt-get -qy --no-install-recommends' debian/control && dpkg-buildpackage -us -uc"
-for file in "$work"/build/build/mho_* "$work"/build/build/*.deb; do
-  [ ! -f "$file" ] || cp "$file" "$out/"
-done
-rm -f "$out"/*build-deps*
+build_packages() {
+  version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$here/debian/changelog")
+  say "mho $version in a root of $suite"
+  rm -f "$out"/build.log "$out"/*.deb "$out"/*.dsc "$out"/*.changes "$out"/*.buildinfo "$out"/*.tar.*
+  new_root build
+  in_root build apt-get -qy install build-essential devscripts equivs lintian
+  mkdir -p "$work/build/build/mho-$version"
+  (cd "$here" && git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf -) |
+    tar -C "$work/build/build/mho-$version" --no-same-owner -xf -
+  in_root build sh -c "cd /build/mho-$version && mk-build-deps --install --remove \
+    --tool 'apt-get -qy --no-install-recommends' debian/control && dpkg-buildpackage -us -uc"
+  for file in "$work"/build/build/mho_* "$work"/build/build/*.deb; do
+    [ ! -f "$file" ] || cp "$file" "$out/"
+  done
+  rm -f "$out"/*build-deps*
 
-say "lintian"
-in_root build sh -c 'cd /build && lintian --version && lintian --allow-root --tag-display-limit 0 --info --display-info \
-  --fail-on error,warning mho_*.changes'
+  say "lintian"
+  in_root build sh -c 'cd /build && lintian --version && lintian --allow-root --tag-display-limit 0 --info --display-info \
+    --fail-on error,warning mho_*.changes'
+}
+
+[ -f "$base" ] || bare_root
+[ -n "$built" ] || build_packages
 
 # ---------------------------------------------------------------- installed, used, removed
 
@@ -111,14 +115,14 @@ files_of() {
 }
 
 say "installed into a root that has nothing else"
+rm -f "$out/fresh.log"
 new_root fresh
 mkdir "$work/fresh/debs"
 cp "$out"/*.deb "$work/fresh/debs/"
 rm -f "$work"/fresh/debs/*dbgsym*
-in_root fresh apt-get -qy install gcc libc6-dev pkgconf time
+in_root fresh apt-get -qy install gcc libc6-dev pkgconf
 in_root fresh sh -c 'apt-get -qy install $(dpkg-deb -f /debs/libmho-dev_*.deb Depends | tr , "\n" |
   sed -n "s/^ *\([a-z0-9.+-]*-dev\).*/\1/p") python3-numpy libngspice0 gnuplot-nox'
-in_root fresh sh -c 'dpkg --get-selections >/tmp/before'
 files_of fresh >"$work/before"
 in_root fresh sh -c 'apt-get -qy install /debs/*.deb'
 in_root fresh sh -c 'dpkg -V libmho0 libmho-dev mho-common mho python3-mho mho-doc'
