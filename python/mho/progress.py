@@ -23,7 +23,7 @@ def has_widgets():
         import ipywidgets
     except ImportError:
         return False
-    return ipywidgets.version_info[0] >= 7
+    return int(ipywidgets.__version__.split('.')[0]) >= 7
 
 
 def new_tqdm(total, unit='epoch'):
