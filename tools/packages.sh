@@ -4,7 +4,7 @@
 #
 # Usage: tools/packages.sh [SUITE [MIRROR [FOLDER]]]      as root, with debootstrap; 10 minutes
 #   SUITE    bookworm, trixie, ... (default: what this machine has)
-#   MIRROR   where that suite is (default: where apt of this machine gets Debian's packages)
+#   MIRROR   where that suite is (default: where apt of this machine gets its packages)
 #   FOLDER   takes SUITE/*.deb, and the bare root for the next time (default: build/packages)
 # PACKAGES_BUILT=1: the packages that FOLDER/SUITE has already are tried, no more.
 set -eu
@@ -18,11 +18,10 @@ skip() { echo "$0: $*" >&2; exit 77; }
 command -v apt-get >/dev/null || skip "there is no apt here"
 
 suite=${1:-$(. /etc/os-release && echo "${VERSION_CODENAME:-}")}
-mirror=${2:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' "Suite: $suite" \
-              "Codename: $suite" 2>/dev/null | head -n 1)}
-[ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' |
-                             awk '$1 == $2 && $1 == "Debian" {print $3; exit}')
-[ -n "$mirror" ] || skip "apt of this machine knows no mirror of Debian: name one"
+mirror=${2:-$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+             awk '$1 == $2 && ($1 == "Debian" || $1 == "Ubuntu") {print $3; exit}')}
+[ -n "$suite" ] || skip "which release? tools/packages.sh SUITE"
+[ -n "$mirror" ] || skip "apt of this machine knows no mirror: name one"
 folder=${3:-$here/build/packages}
 out=$folder/$suite
 base=$folder/$suite.tar
