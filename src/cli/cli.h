@@ -101,6 +101,8 @@ bool names_config(const char *word);
  *  @return MHO_OK; MHO_EINVAL where the path does not fit into a config. */
 mho_err find_folder(const char *word, const char *option, char path[MHO_TEXT_MAX], bool *is_folder,
                     mho_errinfo *ei);
+/** Whether two paths are of one file that is kept, no device and no pipe. */
+bool is_same_file(const char *a, const char *b);
 /** The database of --db, or the default one. */
 const char *database_path(const common_options *o);
 /** Open the database of --db, or the default one. */

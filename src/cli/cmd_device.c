@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "experiment/table_fit.h"
@@ -565,24 +566,34 @@ static mho_err plot_fits(const options *o, const mho_fitted *all, mho_errinfo *e
 
 /* ---------------------------------------------------------------- cards that a fit writes */
 
-/* A card that was written and cannot be read is taken away again. */
+/* A card that was written and cannot be read is taken away again. Its name is that of a file, with
+ * whatever characters. */
 static mho_err check_card(const options *o, const environment *s, mho_errinfo *ei) {
-  char text[MHO_TEXT_MAX];
-  const char *set = text;
+  const char *folder = strchr(o->common.out, '/') ? "" : "./";
+  char path[MHO_TEXT_MAX];
+  mho_config *c = NULL;
   mho_experiment *e = NULL;
 
-  snprintf(text, sizeof text, "device.card=%s", o->common.out);
-  mho_err err = read_experiment(s->registry, NULL, 1, &set, &e, ei);
+  snprintf(path, sizeof path, "%s%s", folder, o->common.out);
+  mho_err err = mho_config_new(&c, ei);
+  if (!err)
+    err = mho_config_assign(c, "device.card", path, ei);
+  if (!err)
+    err = mho_experiment_new(s->registry, c, false, &e, ei);
+
   mho_experiment_free(e);
+  mho_config_free(c);
   if (err)
     remove(o->common.out);
   return err;
 }
 
+/* What is no file of its own (/dev/null, a pipe) is not read back, and never taken away. */
 static mho_err write_card(const options *o, const environment *s, const char *card,
                           mho_errinfo *ei) {
+  struct stat st;
   mho_err err = write_text(o->common.out, card, ei);
-  if (!err)
+  if (!err && !lstat(o->common.out, &st) && S_ISREG(st.st_mode))
     err = check_card(o, s, ei);
   return err;
 }
@@ -623,39 +634,77 @@ static mho_fit_table table_of(const options *o) {
                          .set = o->common.set};
 }
 
-/* The table model: the medians of the data as a CSV beside the card. */
-static mho_err fit_table(const options *o, const environment *s, mho_errinfo *ei) {
-  mho_fit_table how = table_of(o);
-  mho_pulse_data d;
-  char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
+/* A text in quotes, as JSON and YAML have them. */
+static void print_quoted(FILE *f, const char *text) {
+  json_t *quoted = text_json(text);
+  json_dumpf(quoted, f, JSON_ENCODE_ANY);
+  json_decref(quoted);
+}
+
+/* The card of a table; NULL without memory. */
+static char *table_card(const char *source, const char *file, const mho_pulse_data *d, double g_min,
+                        double g_max) {
+  char *text = NULL, *plain = mho_text_escape(source, strlen(source), true);
+  size_t n;
+  FILE *f = plain ? open_memstream(&text, &n) : NULL;
+
+  if (f) {
+    fputs("card:\n  title: measured table\n  source: ", f);
+    print_quoted(f, plain);
+    fprintf(f,
+            "\n  valid: identical pulses as measured, %d devices, %d cycles\n"
+            "  note: medians made monotone; noise and spread are not in the table\n"
+            "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: ",
+            d->devices, d->tracks, g_min, g_max);
+    print_quoted(f, file);
+    fputc('\n', f);
+    fclose(f);
+  }
+  free(plain);
+  return text;
+}
+
+/* The table beside its card, and the card. */
+static mho_err write_table(const options *o, const environment *s, const mho_pulse_data *d,
+                           mho_errinfo *ei) {
+  char path[MHO_TEXT_MAX], *csv = NULL, *card = NULL;
   double g_min, g_max;
-  if (!o->common.out)
+  const char *source = o->common.word[1], *base = table_path(o->common.out, path, sizeof path);
+  if (is_same_file(path, source))
     return mho_fail(ei, MHO_EINVAL,
-                    "--model measured writes a card and its table: say where with -o FILE.yaml");
-  const char *base = table_path(o->common.out, path, sizeof path);
-  mho_err err = mho_fit_data(s->registry, o->common.word[1], &how, &d, ei);
+                    "-o %s: its table would be written over %s, which is read: give another file",
+                    o->common.out, path);
+
+  mho_err err = mho_pulse_table(d, &g_min, &g_max, &csv, ei);
   if (err)
     return err;
-
-  err = mho_pulse_table(&d, &g_min, &g_max, &csv, ei);
-  if (err) {
-    mho_pulse_data_free(&d);
-    return err;
-  }
-
-  snprintf(card, sizeof card,
-           "card:\n  title: measured table\n  source: \"%s\"\n"
-           "  valid: identical pulses as measured, %d devices, %d cycles\n"
-           "  note: medians made monotone; noise and spread are not in the table\n"
-           "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
-           o->common.word[1], d.devices, d.tracks, g_min, g_max, base);
-  err = write_text(path, csv, ei);
+  card = table_card(source, base, d, g_min, g_max);
+  if (!card)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for a card");
+  if (!err)
+    err = write_text(path, csv, ei);
   if (!err)
     err = write_card(o, s, card, ei);
   if (!err)
     printf("%s and its table %s: %g to %g S\n", o->common.out, path, g_min, g_max);
 
+  free(card);
   free(csv);
+  return err;
+}
+
+/* The table model: the medians of the data as a CSV beside the card. */
+static mho_err fit_table(const options *o, const environment *s, mho_errinfo *ei) {
+  mho_fit_table how = table_of(o);
+  mho_pulse_data d;
+  if (!o->common.out)
+    return mho_fail(ei, MHO_EINVAL,
+                    "--model measured writes a card and its table: say where with -o FILE.yaml");
+  mho_err err = mho_fit_data(s->registry, o->common.word[1], &how, &d, ei);
+  if (err)
+    return err;
+
+  err = write_table(o, s, &d, ei);
   mho_pulse_data_free(&d);
   return err;
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "mho/model/circuit.h"
@@ -151,22 +150,13 @@ static void check_options(const options *o, struct argp_state *state) {
                       "one with --g FILE");
 }
 
-/* Whether both are there, and are one file that is kept. */
-static bool is_same_file(const char *a, const char *b) {
-  struct stat file_a, file_b;
-  if (!a || !b || stat(a, &file_a) || stat(b, &file_b))
-    return false;
-  return S_ISREG(file_a.st_mode) && file_a.st_dev == file_b.st_dev &&
-         file_a.st_ino == file_b.st_ino;
-}
-
 /* Results must not be written over what is read. */
 static void check_files(const options *o, struct argp_state *state) {
   const char *out[] = {o->common.out, o->nodes, o->devices, o->plot};
   const char *in[] = {array_file(o), o->v};
   for (int i = 0; i < MHO_COUNT(out); i++)
     for (int k = 0; k < MHO_COUNT(in); k++)
-      if (is_same_file(out[i], in[k]))
+      if (out[i] && in[k] && is_same_file(out[i], in[k]))
         argp_error(state, "%s is read: give the results a file of their own", in[k]);
 }
 

@@ -56,7 +56,7 @@ void parse_options(const struct argp *argp, int argc, char **argv, void *options
   exit(EXIT_FAILED);
 }
 
-static bool is_same_file(const char *a, const char *b) {
+bool is_same_file(const char *a, const char *b) {
   struct stat of_a, of_b;
   if (stat(a, &of_a) || stat(b, &of_b))
     return false;

@@ -123,6 +123,30 @@ def test_refusals():
     assert v
 
 
+def test_what_a_card_takes_the_place_of():
+    """Neither the data nor what is no file are lost to a card, and a card may have any name."""
+    g = table('own.csv', 'device,direction,pulse,g', lambda d, s, k, g: f'{d},{s},{k},{g:.9g}')
+    with open(g) as f:
+        before = f.read()
+    for name in ('own.yaml', './own', os.path.join(folder, 'own.yaml')):
+        refused('device', 'fit', g, '--model', 'measured', '-o', name, says=['own.csv', 'is read'])
+    with open(g) as f:
+        assert f.read() == before
+
+    sink = os.path.join(folder, 'sink')
+    os.symlink('/dev/null', sink)
+    for model in ('soft_bounds', 'measured'):
+        run('device', 'fit', g, '--model', model, '-o', sink)
+        assert os.path.islink(sink)
+        for name in ('bare', 'a: b.yaml', 'a #b.yaml', 'a"b.yaml'):
+            run('device', 'fit', g, '--model', model, '-o', name)
+            assert f'model: {model}' in open(os.path.join(folder, name)).read()
+
+    quoted = table('a"b\n.csv', 'device,direction,pulse,g', lambda d, s, k, g: f'{d},{s},{k},{g:.9g}')
+    run('device', 'fit', quoted, '--model', 'measured', '-o', 'quoted.yaml')
+    assert 'a"b\\x0a.csv' in run('device', 'show', './quoted.yaml').stdout
+
+
 def test_gaps():
     """A table from readings after every 5th pulse is that curve, and the model that follows it agrees with the device."""
     up = [(k, 10e-6 + 40e-6 * (1 - 0.975 ** k)) for k in range(0, 101, 5)]
@@ -151,10 +175,10 @@ def test_gaps():
     # noise below 0 S is no state; a table of nothing is refused
     low = write('low.csv', 'direction,pulse,g\n' + ''.join(f'up,{k},{max(k - 4, 0) * 1e-6 - (1e-7 if k < 4 else 0):.3g}\n' for k in range(30)) +
                 ''.join(f'down,{k},{(29 - k) * 1e-6 - 1e-7:.3g}\n' for k in range(30)))
-    run('device', 'fit', low, '--model', 'measured', '-o', 'low.yaml')
-    run('device', 'curve', './low.yaml', '--cells', '1')
+    run('device', 'fit', low, '--model', 'measured', '-o', 'table.yaml')
+    run('device', 'curve', './table.yaml', '--cells', '1')
     still = write('still.csv', 'direction,g\n' + 'up,5e-6\n' * 20 + 'down,5e-6\n' * 20)
-    refused('device', 'fit', still, '--model', 'measured', '-o', 'still.yaml', says='do not raise')
+    refused('device', 'fit', still, '--model', 'measured', '-o', 'table.yaml', says='do not raise')
     assert not os.path.exists(os.path.join(folder, 'still.yaml'))
 
 
@@ -424,5 +448,5 @@ def test_range_of_a_table():
     assert said.count('wider than that of the table') == 1, said
 
 
-main([test_layouts, test_refusals, test_gaps, test_pulse_voltages, test_choice, test_form, test_readings_again, test_not_determined,
-      test_pictures, test_sweeps, test_sweep_refusals, test_read_law, test_what_is_no_number, test_law_of_exact_reads, test_range_of_a_table])
+main([test_layouts, test_refusals, test_what_a_card_takes_the_place_of, test_gaps, test_pulse_voltages, test_choice, test_form,
+      test_readings_again, test_not_determined, test_pictures, test_sweeps, test_sweep_refusals, test_read_law, test_what_is_no_number, test_law_of_exact_reads, test_range_of_a_table])
