@@ -8,6 +8,12 @@
 #include "mho/spice.h"
 
 mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_errinfo *ei) {
+  if (!x->model->pulse)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "device '%s' takes any change: it has no response to pulses; set device.model "
+                    "to another (mho list devices)",
+                    x->model->entry.id);
+
   mho_device_config config = mho_device_mean(x->config);
   mho_cells *cells = NULL;
   mho_rng rng = mho__stream_unused();
