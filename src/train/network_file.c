@@ -111,6 +111,8 @@ mho_err mho_network_file_read(const char *path, const mho_network_file_options *
     err = fold_inputs(f, o, ei);
   if (!err)
     err = check_layers(f, ei);
+  if (!err)
+    f->n_scales = mho_max(o->n_mean, o->n_std);
 
   if (err)
     mho_network_file_free(f);
@@ -253,11 +255,12 @@ static mho_err other_sizes(const pair *p) {
   const mho_chain_layer *l = p->layer;
   const char *topology = p->net->connection[0].conv.kernel ? "conv" : "hidden";
   int inputs = p->k->xb->rows - p->k->bias;
+  bool of_data = p->k->from == 0 || p->net->layer[p->k->to].kind == MHO_LAYER_OUTPUT;
   return mho_fail(p->ei, MHO_ECONFIG,
                   "%s: '%s' has %zu inputs and %d outputs, and %s of the network that the config "
                   "says %d and %d: correct %s%s",
                   p->f->path, l->name, mho__chain_fan_in(l), l->out, p->k->name, inputs,
-                  p->k->xb->cols, p->k->from ? "network." : "dataset.name, or network.", topology);
+                  p->k->xb->cols, of_data ? "dataset.name, or network." : "network.", topology);
 }
 
 static mho_err fits_layer(const pair *p, const mho_chain_layer *before) {
@@ -308,6 +311,18 @@ static mho_err fits_config(const mho_network_file *f, const mho_trainer *t, mho_
   return MHO_OK;
 }
 
+/* Means and spreads are one for all inputs, one a channel, or one an input. */
+static mho_err fits_scales(const mho_network_file *f, const mho_trainer *t, mho_errinfo *ei) {
+  const mho_layer *x = &t->net->layer[0];
+  if (f->n_scales <= 1 || f->n_scales == x->channels || f->n_scales == x->n)
+    return MHO_OK;
+  return mho_fail(
+      ei, MHO_ECONFIG,
+      "--mean, --std: %d numbers, and %s has %d inputs in %d channel%s: give one, or one "
+      "a channel, decimals with a point (0.5)",
+      f->n_scales, t->e->dataset.entry->id, x->n, x->channels, x->channels == 1 ? "" : "s");
+}
+
 mho_err mho__network_file_fits(const mho_network_file *f, const mho_trainer *t, mho_errinfo *ei) {
   const mho_network *net = t->net;
   const mho_chain *c = &f->chain;
@@ -319,6 +334,8 @@ mho_err mho__network_file_fits(const mho_network_file *f, const mho_trainer *t, 
                     f->path, c->n, net->n_trained);
 
   mho_err err = fits_config(f, t, ei);
+  if (!err)
+    err = fits_scales(f, t, ei);
   for (int l = 0; l < layers; l++) {
     if (err)
       break;

@@ -10,6 +10,7 @@
 struct mho_network_file {
   char path[MHO_TEXT_MAX];
   mho_chain chain;
+  int n_scales; /**< numbers of mean and spread that are a part of its first layer; 0: none */
 };
 
 /** Set what the file says of the network, and the rule bp where neither config says a rule: the
