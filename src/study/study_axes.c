@@ -29,7 +29,7 @@ static mho_err read_value(const study_reader *r, const char *key, const yaml_nod
   if (err)
     return err;
 
-  err = mho__config_node(c, key, r->doc, node, r->s->file, true, r->ei);
+  err = mho__config_node(c, key, r->doc, node, r->s->file, false, r->ei);
   for (int i = 0; i < c->n; i++) {
     if (err)
       break;

@@ -80,7 +80,16 @@ static mho_err read_name(const study_reader *r, const yaml_node_t *node) {
 static mho_err read_set(const study_reader *r, const yaml_node_t *node) {
   if (node->type != YAML_MAPPING_NODE)
     return STUDY_FAIL(r, node, "set: expected keys and values, for example set: {train.epochs: 5}");
-  return mho__config_node(r->s->base, "", r->doc, node, r->s->file, true, r->ei);
+
+  /* alone, where a key that is there twice is an error; then over what the base says */
+  mho_config *alone = NULL;
+  mho_err err = mho_config_new(&alone, r->ei);
+  if (!err)
+    err = mho__config_node(alone, "", r->doc, node, r->s->file, false, r->ei);
+  if (!err)
+    err = mho__config_node(r->s->base, "", r->doc, node, r->s->file, true, r->ei);
+  mho_config_free(alone);
+  return err;
 }
 
 static mho_err read_design(const study_reader *r, const yaml_node_t *node) {
@@ -205,6 +214,35 @@ static mho_err read_entry(const study_reader *r, void *user, const char *word,
 
 /* ---------------------------------------------------------------- the file */
 
+/* The axis before the i-th that varies one of its keys, too; NULL: none. */
+static const study_axis *earlier_axis(const mho_study *s, int i, const char **key) {
+  const study_axis *a = &s->axis[i];
+  for (int j = 0; j < i; j++)
+    for (int k = 0; k < a->n_keys; k++)
+      for (int l = 0; l < s->axis[j].n_keys; l++)
+        if (!strcmp(a->key[k], s->axis[j].key[l])) {
+          *key = a->key[k];
+          return &s->axis[j];
+        }
+  return NULL;
+}
+
+static mho_err check_axes(const study_reader *r) {
+  const mho_study *s = r->s;
+  for (int i = 0; i < s->n_axes; i++) {
+    const study_axis *a = &s->axis[i];
+    const char *key;
+    const study_axis *first = earlier_axis(s, i, &key);
+    if (first)
+      return mho_fail_at(r->ei, MHO_ECONFIG, s->file, a->line,
+                         "vary: %s is given twice, first in line %d", key, first->line);
+    if (a->range && s->design == STUDY_GRID && !a->n)
+      return mho_fail_at(r->ei, MHO_ECONFIG, s->file, a->line,
+                         "%s: in a grid a range needs steps: how many values", a->key[0]);
+  }
+  return MHO_OK;
+}
+
 static mho_err check_whole(const study_reader *r, const yaml_node_t *root) {
   mho_study *s = r->s;
   if (s->design == STUDY_GRID && s->samples)
@@ -213,13 +251,9 @@ static mho_err check_whole(const study_reader *r, const yaml_node_t *root) {
     return STUDY_FAIL(r, root, "design %s needs samples: how many",
                       mho__study_design_words[s->design]);
 
-  for (int i = 0; i < s->n_axes; i++) {
-    const study_axis *a = &s->axis[i];
-    if (a->range && s->design == STUDY_GRID && !a->n)
-      return mho_fail_at(r->ei, MHO_ECONFIG, s->file, a->line,
-                         "%s: in a grid a range needs steps: how many values", a->key[0]);
-  }
-
+  mho_err err = check_axes(r);
+  if (err)
+    return err;
   if (mho__study_points(s) * s->n_seeds > STUDY_RUNS_MAX)
     return STUDY_FAIL(r, root, "the study has more than %d runs", STUDY_RUNS_MAX);
   return MHO_OK;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ENTRIES_MAX = 10000 };
+
 int mho__study_line(const yaml_node_t *n) {
   return (int)n->start_mark.line + 1;
 }
@@ -64,9 +66,40 @@ mho_err mho__study_whole(const study_reader *r, const yaml_node_t *n, const char
 
 /* ---------------------------------------------------------------- maps */
 
+/* The entry before p whose key is the same word; NULL: none. */
+static const yaml_node_t *earlier(const study_reader *r, const yaml_node_t *map,
+                                  const yaml_node_pair_t *p) {
+  const char *word = mho__study_scalar(yaml_document_get_node(r->doc, p->key));
+  for (const yaml_node_pair_t *e = map->data.mapping.pairs.start; word && e < p; e++) {
+    const yaml_node_t *key = yaml_document_get_node(r->doc, e->key);
+    if (mho__study_is_word(key, word))
+      return key;
+  }
+  return NULL;
+}
+
+/* MHO_ECONFIG where a key is in a map twice, of which one would be taken in silence. */
+static mho_err check_once(const study_reader *r, const yaml_node_t *map) {
+  const yaml_node_pair_t *start = map->data.mapping.pairs.start, *end = map->data.mapping.pairs.top;
+  if (end - start > ENTRIES_MAX)
+    return STUDY_FAIL(r, map, "more than %d keys: this is not a study", ENTRIES_MAX);
+
+  for (const yaml_node_pair_t *p = start; p < end; p++) {
+    const yaml_node_t *key = yaml_document_get_node(r->doc, p->key), *first = earlier(r, map, p);
+    if (first)
+      return STUDY_FAIL(r, key, "'%s' is given twice, first in line %d", mho__study_scalar(key),
+                        mho__study_line(first));
+  }
+  return MHO_OK;
+}
+
 mho_err mho__study_each(const study_reader *r, const yaml_node_t *map, study_entry entry,
                         void *user) {
   const yaml_node_pair_t *end = map->data.mapping.pairs.top;
+  mho_err once = check_once(r, map);
+  if (once)
+    return once;
+
   for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < end; p++) {
     const yaml_node_t *key = yaml_document_get_node(r->doc, p->key);
     const yaml_node_t *value = yaml_document_get_node(r->doc, p->value);

@@ -42,7 +42,8 @@ mho_err mho__study_whole(const study_reader *r, const yaml_node_t *n, const char
 /** What is done with an entry of a map; `word` is the key, "" where it is no scalar. */
 typedef mho_err (*study_entry)(const study_reader *r, void *user, const char *word,
                                const yaml_node_t *key, const yaml_node_t *value);
-/** Go through the entries of a map, in their order, up to the first error. */
+/** Go through the entries of a map, in their order, up to the first error; a key that is there
+ *  twice is one. */
 mho_err mho__study_each(const study_reader *r, const yaml_node_t *map, study_entry entry,
                         void *user);
 

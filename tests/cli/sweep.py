@@ -234,6 +234,13 @@ def test_bad_studies():
              ('seeds: 0\n', ['b.yaml:1', 'seeds']),
              ('points: []\n', ['b.yaml:1', 'points']),
              ('points: [3]\n', ['b.yaml:1', 'map']),
+             ('seeds: 1\nseeds: 2\n', ['b.yaml:2', 'seeds', 'twice', 'line 1']),
+             ('vary:\n  update.rate: [1]\n  update.rate: [2]\n', ['b.yaml:3', 'update.rate', 'twice', 'line 2']),
+             ('vary:\n  update.rate: [1]\n  "train.epochs, update.rate": [2]\n', ['b.yaml:3', 'update.rate', 'twice', 'line 2']),
+             ('vary: {update.rate: {from: 1, from: 2, to: 3, steps: 2}}\n', ['b.yaml:1', 'from', 'twice']),
+             ('set: {train: {epochs: 1}, train.epochs: 2}\n', ['b.yaml:1', 'train.epochs', 'twice']),
+             ('points: [{update.rate: 1, update.rate: 2}]\n', ['b.yaml:1', 'update.rate', 'twice']),
+             ('stop: {after: 1, after: 2}\n', ['b.yaml:1', 'after', 'twice']),
              ('stop: {rule: mean}\n', ['b.yaml:1', 'median']),
              ('a: [\n', ['b.yaml', 'YAML']), ('- 1\n', ['b.yaml:1', 'not a study'])]
     for text, says in cases:
