@@ -158,6 +158,11 @@ static void check_files(const options *o, struct argp_state *state) {
     for (int k = 0; k < MHO_COUNT(in); k++)
       if (out[i] && in[k] && is_same_file(out[i], in[k]))
         argp_error(state, "%s is read: give the results a file of their own", in[k]);
+
+  for (int i = 0; i < MHO_COUNT(out); i++)
+    for (int k = 0; k < i; k++)
+      if (out[i] && out[k] && !strcmp(out[i], out[k]))
+        argp_error(state, "two results into '%s': give each a file of its own", out[i]);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {

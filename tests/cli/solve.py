@@ -131,6 +131,9 @@ def test_refusals():
     refused('solve', '--g', 'G.csv', '--v', 'v3.csv', says=['v3.csv', '6 word lines'])
     refused('solve', '--g', 'none.csv', '--v', 'V.csv', says='none.csv')
     refused('solve', '--g', 'G.csv', says='--v')
+    for one, other in (('--nodes', '--devices'), ('--out', '--nodes'), ('--out', '--plot')):
+        refused('solve', '--g', 'G.csv', '--v', 'V.csv', one, 'both.svg', other, 'both.svg', says=["two results into 'both.svg'", 'own'])
+        assert not os.path.exists(os.path.join(folder, 'both.svg'))
     refused('solve', *BOTH, '--r-word', '-1', says='0 to 1e12')
     refused('solve', *BOTH, '--r-word', '1 m', says='ohm')
     refused('solve', *BOTH, '--method', 'magic', says='magic')
