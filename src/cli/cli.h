@@ -86,6 +86,14 @@ long option_number(struct argp_state *state, const char *name, const char *text,
 /** A time since programming from an argument ("1h", "2 d"), s, or argp_error with what was
  * expected. */
 double option_time(struct argp_state *state, const char *name, const char *text);
+/* An option, whether it was given, whether it goes with what else was, and what it goes with. */
+typedef struct option_use {
+  const char *name;
+  bool given, goes;
+  const char *with;
+} option_use;
+/** An error for the first of n options that was given without effect. */
+void check_uses(int n, const option_use *use, struct argp_state *state);
 /** The argument, where it is one of n words, or argp_error with all of them. */
 const char *option_choice(struct argp_state *state, const char *name, const char *text, int n,
                           const char *const *words);

@@ -36,6 +36,17 @@ static const struct argp_option option_table[] = {
     OPT_JSON,
     {0}};
 
+static void check_options(const options *o, struct argp_state *state) {
+  static const char crossbar[] = "--what crossbar", network[] = "--what network";
+  bool lines = !strcmp(o->what, "crossbar"), whole = !strcmp(o->what, "network");
+  option_use use[] = {{"layer", o->layer, lines, crossbar},
+                      {"samples", o->samples > 0, lines || whole, "--what crossbar or network"},
+                      {"after", o->after > 0, lines || whole, "--what crossbar or network"},
+                      {"transient", o->transient, whole, network},
+                      {"norton", o->norton, whole, network}};
+  check_uses(MHO_COUNT(use), use, state);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
@@ -59,6 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_AFTER:
     o->after = option_time(state, "after", arg);
     return 0;
+  case ARGP_KEY_END:
+    check_options(o, state);
+    return common_option(&o->common, key, arg, state);
   default:
     return common_option(&o->common, key, arg, state);
   }

@@ -54,6 +54,16 @@ static void check_options(const options *o, struct argp_state *state) {
     argp_error(state, "--weights: of one RUN");
   if (o->weights && o->format && mho_network_file_is(o->weights))
     argp_error(state, "--format: the name '%s' says it", o->weights);
+
+  bool runs = !o->weights && !o->csv;
+  option_use use[] = {
+      {"csv", o->csv, !o->weights, "runs, and not with --weights"},
+      {"out", o->common.out, !o->weights, "runs (--weights says where itself)"},
+      {"tables", o->export.tables, runs, "runs as a file for other databases"},
+      {"checkpoints", o->export.checkpoints, runs, "runs as a file for other databases"},
+      {"best", o->best, o->weights, "--weights"},
+      {"format", o->format, o->weights, "--weights"}};
+  check_uses(MHO_COUNT(use), use, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {

@@ -86,6 +86,27 @@ static void check_words(const options *o, struct argp_state *state) {
   }
 }
 
+/* Which options go with which circuit. */
+static void check_circuit(const options *o, struct argp_state *state) {
+  static const char whole[] = "--network", line[] = "the netlist of a crossbar";
+  bool circuit = !o->models && !o->check, network = circuit && o->network && !o->device;
+  bool crossbar = circuit && !o->network && !o->device;
+  option_use use[] = {{"device", o->device, circuit && !o->network, "no other circuit"},
+                      {"network", o->network, circuit, "a RUN or CONFIG"},
+                      {"layer", o->layer, crossbar, line},
+                      {"transposed", o->transposed, crossbar, line},
+                      {"r-word", o->r_word, crossbar, line},
+                      {"r-bit", o->r_bit, crossbar, line},
+                      {"tile", o->tile, crossbar, line},
+                      {"norton", o->norton, network, whole},
+                      {"transient", o->transient, network, whole},
+                      {"sample", o->sample > 0, crossbar || network, "a network and its crossbars"},
+                      {"after", o->after > 0, crossbar || network, "a network and its crossbars"},
+                      {"pulses", o->pulses > 0, circuit && o->device, "--device"},
+                      {"check", o->check, !o->models, "FILE..., and not with --models"}};
+  check_uses(MHO_COUNT(use), use, state);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
@@ -146,6 +167,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     check_words(o, state);
+    check_circuit(o, state);
     o->common.run = o->word[0];
     return 0;
   default:

@@ -51,6 +51,13 @@ static void check_plot_name(const char *file, struct argp_state *state) {
     argp_error(state, "--plot: '%s' ends in none of .svg, .png, .pdf", file);
 }
 
+static void check_options(const options *o, struct argp_state *state) {
+  static const char one[] = "one sample, and not with --samples";
+  option_use use[] = {{"sample", o->sample > 0, !o->samples, one},
+                      {"neurons", o->neurons, !o->samples, one}};
+  check_uses(MHO_COUNT(use), use, state);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   static const char *const image_sets[] = {"test", "train"};
   static const char *const checkpoints[] = {"last", "best"};
@@ -79,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CHECKPOINT:
     o->checkpoint = option_choice(state, "checkpoint", arg, MHO_COUNT(checkpoints), checkpoints);
     return 0;
+  case ARGP_KEY_END:
+    check_options(o, state);
+    return common_option(&o->common, key, arg, state);
   default:
     return common_option(&o->common, key, arg, state);
   }

@@ -46,6 +46,12 @@ const char *option_choice(struct argp_state *state, const char *name, const char
   return text;
 }
 
+void check_uses(int n, const option_use *use, struct argp_state *state) {
+  for (int i = 0; i < n; i++)
+    if (use[i].given && !use[i].goes)
+      argp_error(state, "--%s goes with %s: leave it out", use[i].name, use[i].with);
+}
+
 /* ---------------------------------------------------------------- shared options */
 
 void parse_options(const struct argp *argp, int argc, char **argv, void *options) {

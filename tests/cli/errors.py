@@ -282,6 +282,21 @@ def test_queries():
     refused('report', 'last', '--db', 'q.db', '-o', '/nonexistent/r.html', says='/nonexistent/r.html')
 
 
+def test_options_without_effect():
+    """Of options that do not go together none is dropped in silence."""
+    for words, option in ((['netlist', 'a', '--network', '--r-word', '1 ohm'], '--r-word'), (['netlist', 'a', '--network', '--layer', 'h1-out'], '--layer'),
+                          (['netlist', 'a', '--device', '--tile', '4x4'], '--tile'), (['netlist', 'a', '--device', '--network'], '--device'),
+                          (['netlist', 'a', '--norton'], '--norton'), (['netlist', 'a', '--transient'], '--transient'),
+                          (['netlist', 'a', '--pulses', '9'], '--pulses'), (['netlist', '--check', 'a', '--sample', '3'], '--sample'),
+                          (['cosim', 'a', '--transient'], '--transient'), (['cosim', 'a', '--norton'], '--norton'),
+                          (['cosim', 'a', '--what', 'network', '--layer', 'x-h1'], '--layer'), (['cosim', 'a', '--what', 'device', '--samples', '3'], '--samples'),
+                          (['export', 'a', '--weights', 'w', '--csv', 'run'], '--csv'), (['export', 'a', '--weights', 'w', '-o', 'x'], '--out'),
+                          (['export', 'a', '--csv', 'run', '--checkpoints'], '--checkpoints'), (['export', 'a', '--best'], '--best'),
+                          (['export', 'a', '--format', 'csv'], '--format'), (['export', 'a', '--csv', 'run', '--tables', 'none'], '--tables'),
+                          (['settle', 'a', '--samples', '3', '--sample', '1'], '--sample'), (['settle', 'a', '--samples', '3', '--neurons', 'h1'], '--neurons')):
+        refused(*words, says=[option + ' goes with', 'leave it out'])
+
+
 def test_keys_of_lists():
     """A misspelt key in a condition is refused with the near word, not taken for one that no run has; a condition has a time limit."""
     run('train', *SMALL, '--db', 'keys.db', '--set', 'device=linear')
@@ -307,4 +322,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_idle, test_idle_of_curves, test_texts, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_keys_of_lists, test_diverged])
+main([test_config, test_idle, test_idle_of_curves, test_texts, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_options_without_effect, test_keys_of_lists, test_diverged])
