@@ -74,7 +74,7 @@ void mho__card_beside(char *text, const char *file) {
 }
 
 /* A card says what it is and what the device is, no more. */
-static mho_err check_sections(const mho_config *card, mho_errinfo *ei) {
+static mho_err check_sections(const char *path, const mho_config *card, mho_errinfo *ei) {
   for (int i = 0; i < card->n; i++) {
     const mho_config_key *k = &card->key[i];
     bool known = !strncmp(k->path, "device.", 7) && strcmp(k->path, "device.card");
@@ -89,8 +89,7 @@ static mho_err check_sections(const mho_config *card, mho_errinfo *ei) {
   }
 
   if (!mho__config_find(card, "device.model"))
-    return mho_fail_at(ei, MHO_ECONFIG, card->n ? card->key[0].file : NULL, 0,
-                       "a device card must name its device.model");
+    return mho_fail_at(ei, MHO_ECONFIG, path, 0, "a device card must name its device.model");
   return MHO_OK;
 }
 
@@ -99,7 +98,7 @@ mho_err mho_card_read(const char *path, mho_config **out, mho_errinfo *ei) {
   if (!err)
     err = mho_config_file(*out, path, ei);
   if (!err)
-    err = check_sections(*out, ei);
+    err = check_sections(path, *out, ei);
 
   if (err) {
     mho_config_free(*out);
