@@ -43,6 +43,8 @@ static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *po
                             mho_errinfo *ei) {
   int64_t there = 0;
   mho_err err = run->name ? mho_name_check("the run's name", run->name, ei) : MHO_OK;
+  if (!err && run->name && !strcmp(run->name, "last")) /* would never be found by it */
+    err = mho_fail(ei, MHO_EINVAL, "the run's name 'last' means the newest run: give another");
   if (!err)
     err = mho__store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
   if (err)

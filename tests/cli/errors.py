@@ -273,6 +273,8 @@ def test_queries():
     refused('eval', 'last', '--db', 'q.db', '--part', 'validation', says='validation')
     refused('cosim', 'last', '--db', 'q.db', '--layer', 'h7', says='h7')
     refused('cosim', 'nosuch.yaml', says='nosuch.yaml')
+    refused('train', *SMALL, '--db', 'q.db', '--name', 'last', says=["'last'", 'newest', 'another'])
+    assert lines('query', 'SELECT name FROM run', '--db', 'q.db', '--json') == [{'name': 'kept'}]
     refused('device', 'show', write('empty.yaml', ''), says=['empty.yaml', 'device.model'])
     refused('netlist', write('plain.yaml', 'device: ideal\n'), '--device', says=["'ideal'", 'set device.model'])
     refused('netlist', 'last', '--db', 'q.db', '--layer', 'h7', says='h7')
