@@ -233,7 +233,12 @@ static mho_err export_csv(const options *o, mho_store *s, const chosen *c, mho_e
 /* Say where a file that passes forward does not answer as the run does. */
 static void note_what_is_left_out(const mho_experiment *e) {
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
-  if (!rule->feed_forward)
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  if (dynamics->resistors)
+    fprintf(stderr,
+            "note: the weights are conductances of a network of resistors, which answers as "
+            "no network that passes forward does\n");
+  else if (!rule->feed_forward)
     fprintf(stderr,
             "note: the file has no feedback: rule %s settles with feedback.scale %.3g, so that "
             "the run's own answers may differ a little\n",

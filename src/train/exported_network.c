@@ -77,6 +77,12 @@ mho_err mho_trainer_network_write(const mho_trainer *t, const char *path, mho_er
     return mho_fail(ei, MHO_EINVAL,
                     "'%s': expected a name that ends in .npz, .safetensors or .onnx", path);
 
+  if (format == MHO_FORMAT_ONNX && t->net->resistive)
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "dynamics.name: a network of resistors passes nothing forward, which an ONNX model "
+        "says: write its weights as .npz, .safetensors or into a FOLDER");
+
   mho_chain c;
   mho_whole_file w = {.f = NULL};
   mho_err err = chain_of(t, &c, ei);

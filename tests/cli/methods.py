@@ -119,6 +119,10 @@ def test_resistors_by_their_name():
     refused('netlist', 'resistors', *db, '--layer', 'x-h1', says='a network of resistors has no netlist', code=None)
     refused('netlist', 'resistors', *db, '--network', says='a network of resistors has no netlist', code=None)
     refused('train', '--no-db', *name, '--set', 'device=linear', says='device.model: dynamics.name')
+    refused('export', 'resistors', *db, '--weights', 'r.onnx', says=['a network of resistors passes nothing forward', '.npz'], code=None)
+    assert 'conductances' in run('export', 'resistors', *db, '--weights', 'r.npz').stderr
+    again = lines('import', '--npz', 'r.npz', *db, *name, '--set', 'rule=ep', '--set', 'network.neuron=linear', '--json')[0]
+    assert abs(again['accuracy'] - done['final_test_acc']) < 1e-9, again
 
 
 main([test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
