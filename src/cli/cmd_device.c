@@ -390,6 +390,21 @@ static void note_flat(const mho_curve_point *p, int n) {
                   "--set device.start=0.3 begins elsewhere\n");
 }
 
+/* A curve is not written over the table that its device is. */
+static mho_err check_table(const options *o, const mho_experiment *e, mho_errinfo *ei) {
+  char table_file[MHO_TEXT_MAX];
+  const mho_param *p = mho_params_find(e->device.entry->params, "table");
+  if (!p || !o->common.out)
+    return MHO_OK;
+
+  mho_param_format(p, e->device.params, true, table_file, sizeof table_file);
+  if (!is_same_file(o->common.out, table_file))
+    return MHO_OK;
+  return mho_fail(ei, MHO_EINVAL,
+                  "-o %s is the table of this device, which is read: give another file",
+                  o->common.out);
+}
+
 static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   mho_experiment *e;
   mho_curve_point *p = NULL;
@@ -402,7 +417,9 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
     return err;
 
   say_which(s, name, o->common.word[1], k);
-  err = name_idle_sets(NULL, USE_CURVE, o->common.n_set, o->common.set, false, ei);
+  err = check_table(o, e, ei);
+  if (!err)
+    err = name_idle_sets(NULL, USE_CURVE, o->common.n_set, o->common.set, false, ei);
   mho_curve_options c = {
       .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed, .ctx = &s->ctx};
   c.from_start = sets_start(o);

@@ -105,6 +105,10 @@ static void check_circuit(const options *o, struct argp_state *state) {
                       {"pulses", o->pulses > 0, circuit && o->device, "--device"},
                       {"check", o->check, !o->models, "FILE..., and not with --models"}};
   check_uses(MHO_COUNT(use), use, state);
+
+  for (int i = 0; o->common.out && i < o->n_words; i++)
+    if (is_same_file(o->common.out, o->word[i]))
+      argp_error(state, "--out: '%s' is what is read: give another file", o->common.out);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {

@@ -133,6 +133,17 @@ def test_what_a_card_takes_the_place_of():
     with open(g) as f:
         assert f.read() == before
 
+    # a curve takes the place neither of the card nor of its table, a netlist not that of its config
+    run('device', 'fit', g, '--model', 'measured', '-o', 'its.yaml')
+    files = [('its.csv', 'pulse,ltp,ltd'), ('its.yaml', 'model: measured'), ('net.yaml', 'device: linear')]
+    write('net.yaml', 'device: linear\n')
+    refused('device', 'curve', './its.yaml', '-o', 'its.csv', says=['its.csv', 'is read'])
+    refused('device', 'curve', 'measured', '--set', 'device.table=its.csv', '-o', './its.csv', says=['its.csv', 'is read'])
+    refused('device', 'curve', './its.yaml', '-o', 'its.yaml', says='is read')
+    refused('netlist', 'net.yaml', '-o', './net.yaml', says='is what is read')
+    for name, word in files:
+        assert word in open(os.path.join(folder, name)).read(), name
+
     sink = os.path.join(folder, 'sink')
     os.symlink('/dev/null', sink)
     for model in ('soft_bounds', 'measured'):
