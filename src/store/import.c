@@ -28,12 +28,18 @@ typedef struct importer {
 
 /* ---------------------------------------------------------------- lines */
 
-/* The next line as an object; NULL at the end of the file. */
-static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
-  *out = NULL;
-  x->line++;
+/* What a line that is none of such a file has: in the first one the file is another. */
+static mho_err bad_line(const importer *x, const char *why, mho_errinfo *ei) {
+  if (x->line == 1)
+    return BAD(x, "this is no file of runs that mho export wrote");
+  return BAD(x, "not a line of a file of runs (%s): it was cut short or changed", why);
+}
 
-  /* The text of the line grows until its end is in it. */
+/* The text of the next line, which grows until its end is in it; *length 0 at the end of the file.
+ * Longer than any line is (a head says what there is, a checkpoint is a value of SQLite's) is what
+ * a small packed file may stand for. */
+static mho_err read_text(importer *x, size_t *length, mho_errinfo *ei) {
+  const size_t most = x->line == 1 ? (size_t)1 << 20 : (size_t)1 << 31;
   size_t n = 0;
   for (;;) {
     if (x->capacity - n < 4096) {
@@ -47,10 +53,25 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
     size_t room = mho_min_size(x->capacity - n, 1 << 30);
     if (!gzgets(x->file, x->text + n, (int)room))
       break;
-    n += strlen(x->text + n);
-    if (n && x->text[n - 1] == '\n')
+    size_t got = strlen(x->text + n);
+    n += got;
+    if (!got || n > most)
+      return bad_line(x, got ? "it is too long" : "it is no text", ei);
+    if (x->text[n - 1] == '\n')
       break;
   }
+  *length = n;
+  return MHO_OK;
+}
+
+/* The next line as an object; NULL at the end of the file. */
+static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
+  size_t n = 0;
+  *out = NULL;
+  x->line++;
+  mho_err err = read_text(x, &n, ei);
+  if (err)
+    return err;
 
   int why = Z_OK;
   const char *message = gzerror(x->file, &why);
@@ -65,9 +86,7 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
   json_t *line = json_loads(x->text, 0, &at);
   if (!json_is_object(line)) {
     json_decref(line);
-    if (x->line == 1)
-      return BAD(x, "this is no file of runs that mho export wrote");
-    return BAD(x, "not a line of a file of runs (%s): it was cut short or changed", at.text);
+    return bad_line(x, at.text, ei);
   }
   *out = line;
   return MHO_OK;

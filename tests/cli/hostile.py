@@ -1,5 +1,6 @@
 """What others wrote: names, configs, exports and netlists that are meant to do harm are refused with a sentence or shown
 harmlessly, at once; and nothing that fails is passed off as a number."""
+import gzip
 import json
 import os
 import shutil
@@ -246,6 +247,23 @@ def limited(kilobytes, *words):
                           capture_output=True, text=True, timeout=120)
 
 
+def test_packed_lines():
+    """A small file that stands for a long line, and one that is no text, are refused before they are in memory."""
+    refused('import', write('nul.jsonl', '\0' * 5000), '--db', 'p.db', says=['nul.jsonl:1', 'no file of runs'])
+    run('train', '--db', 'p.db', *SMALL)
+    run('export', '--db', 'p.db', '--all', '-o', 'p.jsonl')
+    with open(in_folder('p.jsonl')) as f:
+        head = f.readline()
+    refused('import', write('nul.jsonl', head + '\0' * 5000), '--db', 'p.db', says=['nul.jsonl:2', 'no text'])
+    if SANITIZED:
+        return
+    with gzip.open(in_folder('long.gz'), 'wb', compresslevel=1) as f:
+        for _ in range(300):
+            f.write(b' ' * (1 << 20))
+    p = limited(600000, 'import', 'long.gz', '--db', 'p.db')
+    assert p.returncode == 2 and 'long.gz:1: this is no file of runs' in p.stderr, (p.returncode, p.stderr)
+
+
 def test_little_memory():
     """Where OpenBLAS would try for ever to get its buffers, mho says what is missing."""
     if SANITIZED:
@@ -377,5 +395,5 @@ def test_tails():
 
 
 main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_changed_export, test_last_and_clock, test_report_folder, test_out_over_runs,
-      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_large_weights, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
+      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_large_weights, test_weights_file, test_packed_lines, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
       test_first_signal, test_measurements, test_tails])
