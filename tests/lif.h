@@ -63,9 +63,9 @@ static void move_sample(const mho_phase *p, int s, double t) {
   *time = t;
 }
 
-static void lif_step(const mho_phase *p, double dt, mho_settle_stats *stats) {
+static void lif_step(const mho_phase *p, const mho_tick *tick, mho_settle_stats *stats) {
   for (int s = p->row0; s < p->row0 + p->n; s++)
-    move_sample(p, s, *mho_vars_exact(p->s->vars, TIME, 0, s) + dt);
+    move_sample(p, s, *mho_vars_exact(p->s->vars, TIME, 0, s) + tick->dt);
 }
 
 static double lif_next(const mho_phase *p, int s) {

@@ -241,7 +241,8 @@ typedef enum mho_rng_use {
   MHO_RNG_READ,    /**< read noise */
   MHO_RNG_TEST,    /**< free for tests */
   MHO_RNG_WRITE,   /**< errors of verified writes */
-  MHO_RNG_PERTURB  /**< perturbations of trials */
+  MHO_RNG_PERTURB, /**< perturbations of trials */
+  MHO_RNG_SPIKE    /**< inputs that become spikes, ties between neurons */
 } mho_rng_use;
 
 /** A stream of random numbers: base/streams.h has one function for each that mho draws from. */

@@ -17,13 +17,24 @@ static inline int mho__read_outputs(const mho_crossbar *x, const mho_read *r) {
   return r->transposed ? x->rows : x->cols;
 }
 
+/** y = keep y + scale x W of spikes: sample after sample the rows that spiked are added up in their
+ *  order, so that no bit of a sample depends on those beside it. */
+static inline void mho__spike_product(const mho_crossbar *x, const mho_read *r) {
+  size_t in = (size_t)x->rows, out = (size_t)x->cols;
+  for (size_t s = 0; s < (size_t)r->n; s++)
+    mho__sparse_product(1, x->rows, x->cols, r->scale, r->x + s * in, mho_crossbar_matrix(x),
+                        r->keep, r->y + s * out);
+}
+
 /** y = keep y + scale x op(W), with the panels of the matrix where they are fresh. What few samples
- *  drive conductances with is sparse: pixels, and nodes whose diodes conduct. */
+ *  drive conductances with is sparse: pixels, and nodes whose diodes conduct; and so are spikes. */
 static inline void mho__array_product(const mho_crossbar *x, const mho_read *r) {
   int in = mho__read_inputs(x, r), out = mho__read_outputs(x, r);
   const mho_real *panels = mho_crossbar_panel(x, r->transposed);
 
-  if (x->n_positive && !r->transposed && r->n <= MHO_SPARSE_SAMPLES)
+  if (r->sparse && !r->transposed)
+    mho__spike_product(x, r);
+  else if (x->n_positive && !r->transposed && r->n <= MHO_SPARSE_SAMPLES)
     mho__sparse_product(r->n, in, out, r->scale, r->x, mho_crossbar_matrix(x), r->keep, r->y);
   else if (panels)
     mho_panels_gemm(r->n, out, in, r->scale, r->x, in, panels, r->keep, r->y, out);

@@ -16,6 +16,7 @@
  *                                            0                       line            array
  *                                            1                       cell            program
  *   CHIP     0xf00000 + 5 layer + quantity   0                       neuron          network
+ *   CHIP     0xf00000 + 5 layer              MHO_DRAW_THRESHOLD       neuron          network
  *   CHIP     0xf01000 + 5 layer + quantity   0                       neuron          network
  *   ORDER    0                               epoch                   batch, image    train
  *   ORDER    1                               0                       image           train
@@ -34,6 +35,7 @@
  *   READ     0xffffff - phase / 4            mho__step_states         sample, neuron  settle
  *   READ     511 << 15 | layer               mho__step_read           sample, neuron  rule
  *   READ     511 << 15 | 1 << 8 | layer      mho__step_read           sample, neuron  rule
+ *   SPIKE    layer                           mho__step_read           sample, unit    settle
  *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
  *   PERTURB  connection << 2 | cells         mho__step_perturb        sample, weight  array
  *   PERTURB  layer << 2 | neurons            mho__step_perturb        sample, neuron  rule
@@ -140,6 +142,9 @@ static inline mho_rng mho__stream_neurons(uint64_t chip_seed, int layer, int qua
   return mho_rng_make(chip_seed, MHO_RNG_CHIP,
                       (uint32_t)(0xf00000 + quantities * layer + quantity));
 }
+
+/** The step of thresholds of neurons, of the stream of a neuron's quantity 0. */
+enum { MHO_DRAW_THRESHOLD = 1 };
 
 /** CHIP, index = 0xf01000 + quantities layer + quantity: mismatch of neurons' second circuits. */
 static inline mho_rng mho__stream_copies(uint64_t chip_seed, int layer, int quantities,
@@ -358,6 +363,12 @@ static inline mho_rng mho__stream_controls(uint64_t noise_seed, int layer) {
 /** update[44] << 20 | phase mod 4[2] << 18 | step[18] of an integration with state noise. */
 static inline uint64_t mho__step_states(uint64_t update, int phase, int step) {
   return (update << 2 | (uint64_t)phase % 4) * MHO_STREAM_ODE_STEPS + (uint64_t)step;
+}
+
+/** SPIKE, index = layer[8]: spikes of the inputs (layer 0), ties between neurons of a layer; step =
+ *  mho__step_read, 0 for what is the same through a phase. */
+static inline mho_rng mho__stream_spikes(uint64_t noise_seed, int layer) {
+  return mho_rng_make(noise_seed, MHO_RNG_SPIKE, (uint32_t)layer);
 }
 
 /* ---------------------------------------------------------------- seed of the noise: trials */

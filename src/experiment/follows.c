@@ -86,6 +86,11 @@ const char *mho_idle_without_resistors(const mho_experiment *e) {
   return has ? NULL : "neurons are no nodes between resistors (dynamics.name)";
 }
 
+const char *mho_idle_without_spikes(const mho_experiment *e) {
+  bool has = ((const mho_dynamics *)e->dynamics.entry)->spikes;
+  return has ? NULL : "neurons do not spike (dynamics.name)";
+}
+
 const char *mho_idle_without_time(const mho_experiment *e) {
   const char *why = mho_idle_without_settling(e);
   if (why || mho_experiment_in_time(e))

@@ -5,6 +5,7 @@
 #include "network/control.h"
 #include "network/lines.h"
 #include "network/neuron_circuit.h"
+#include "network/spiking_edges.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,6 +27,14 @@ static const mho_param network_table[] = {
     MHO_P_BOOL(mho_network_config, biases, "biases", false,
                "every layer learns biases: one more row of the crossbar that leads to it, whose "
                "input is always 1"),
+    MHO_P_BOOL(mho_network_config, lateral, "lateral", false,
+               "dynamics spiking: the neurons of a hidden layer inhibit each other, through a "
+               "crossbar of their own with weights of 1",
+               .idle = mho_idle_without_spikes),
+    MHO_P_BOOL(mho_network_config, back, "back", false,
+               "dynamics spiking: hidden layers hear those behind them, through the feedback "
+               "links of the topology",
+               .idle = mho_idle_without_spikes),
     MHO_P_CHOICE(
         mho_network_config, init, "init", "glorot|fan_in|he", MHO_INIT_GLOROT,
         "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
@@ -234,6 +243,11 @@ static double bound_of(int init, int inputs, int outputs) {
   }
 }
 
+/* Whether an edge has the weights by which neurons inhibit each other: no rule trains them. */
+static bool inhibits(const mho_network_options *o, mho_edge e) {
+  return o->spiking && e.role == MHO_LATERAL && !e.trained;
+}
+
 static weights weights_of(const mho_network *net, const mho_connection *c, mho_edge e, int init) {
   const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
   weights w = {.inputs = a->outputs, .columns = b->n};
@@ -269,6 +283,8 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
 
   /* biases of glorot and he weights begin at 0 */
   weights w = weights_of(net, c, e, o->config->init);
+  if (inhibits(o, e))
+    w.bound = 1;
   bool biases_drawn = bias && o->config->init == MHO_INIT_FAN_IN && !o->resistive;
   size_t columns = (size_t)w.columns, drawn = (size_t)(w.inputs + biases_drawn) * columns;
   mho_crossbar_options x = {.device = o->device,
@@ -294,6 +310,8 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
                                      .read_voltage = c->xb->read_voltage,
                                      .crossbar = c->xb};
   net->n_connections++;
+  if (inhibits(o, e))
+    return mho__lateral_weights(c->xb, ei);
   if (c->trained)
     net->n_weights += (size_t)(w.inputs + bias) * columns;
   return initialize(c->xb, o->seeds.weights, index, w.bound, drawn, ei);
@@ -514,6 +532,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   net->feedback_scale = o->feedback->scale;
   net->path = o->feedback->path;
   net->resistive = o->resistive;
+  net->spiking = o->spiking;
   net->q = o->feedback->q;
   net->forward_scale = o->config->forward_scale;
   net->layer = mho_alloc((size_t)g->n_layers, sizeof *net->layer);
@@ -626,6 +645,8 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
   mho_err err = o->topology->build(&in, g, ei);
   if (!err && o->resistive)
     double_inputs(g);
+  if (!err && o->spiking)
+    err = mho__spiking_edges(o->config, g, ei);
   if (!err && o->config->output == MHO_OUTPUT_STATE)
     err = add_answer(g, ei);
   if (!err && o->plan)

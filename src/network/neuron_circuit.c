@@ -6,48 +6,18 @@
  * g = 1 + s_g x, o = s_o x, limit = saturation (1 + s x), all normal; tau_i = tau e^(s x) and
  * the slew likewise log-normal, so that they stay positive. Drawn from the chip's seed. Gain,
  * offset and limit move the equilibrium: every settler has them. tau and slew only say how it is
- * reached.
+ * reached. Of neurons that spike tau is that of the membrane, and their thresholds are spread
+ * evenly.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "network/neuron_circuit.h"
-#include "base/streams.h"
-#include "mho/model/check.h"
 
 #include <math.h>
 
-/* What is of a limit that there is not. */
-static const char *without_saturation(const mho_experiment *e) {
-  return e->circuit.saturation > 0 ? NULL : "activities have no limit (neuron.saturation)";
-}
-
-static const char *without_slew(const mho_experiment *e) {
-  const char *why = mho_idle_without_time(e);
-  if (why || e->circuit.slew > 0)
-    return why;
-  return "potentials have no limit (neuron.slew)";
-}
-
-static const mho_param table[] = {
-    MHO_P_REAL(mho_circuit_config, saturation, "saturation", "", 0, 0, 1e6,
-               "largest |activity| the amplifiers deliver; 0: unlimited"),
-    MHO_P_REAL(mho_circuit_config, slew, "slew", "", 0, 0, 1e9,
-               "largest change of a neuron's potential per tau (settle.method ode); 0: unlimited",
-               .idle = mho_idle_without_time),
-    MHO_P_REAL(mho_circuit_config, tau, "variation.tau", "", 0, 0, 2,
-               "spread of ln tau between neurons (settle.method ode)",
-               .idle = mho_idle_without_time),
-    MHO_P_REAL(mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
-               "spread of the gain around 1"),
-    MHO_P_REAL(mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
-               "spread of the input offset, in units of a neuron's input"),
-    MHO_P_REAL(mho_circuit_config, saturation_spread, "variation.saturation", "", 0, 0, 1,
-               "relative spread of the saturation", .idle = without_saturation),
-    MHO_P_REAL(mho_circuit_config, slew_spread, "variation.slew", "", 0, 0, 2, "spread of ln slew",
-               .idle = without_slew),
-};
-const mho_params mho_circuit_params = MHO_PARAMS(mho_circuit_config, table);
+#include "base/streams.h"
 
 /* What is drawn, in the order of the streams. */
 enum { TAU, GAIN, OFFSET, LIMIT, SLEW, QUANTITIES };
+
 /* ---------------------------------------------------------------- construction */
 
 static void circuit_free(mho_circuit *c) {
@@ -59,6 +29,7 @@ static void circuit_free(mho_circuit *c) {
   mho_free(c->limit);
   mho_free(c->tau);
   mho_free(c->slew);
+  mho_free(c->threshold);
   mho_free(c);
 }
 
@@ -104,9 +75,27 @@ static mho_real *draw_real(int n, mho_rng rng, double middle, double spread, dou
   return r;
 }
 
-/* The circuits of the n neurons of layer l, or their second ones; NULL without memory. */
-static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t seed, int l,
-                                bool copy) {
+/* [n] uniform in +-half; NULL without memory. */
+static double *draw_even(int n, mho_rng rng, double half) {
+  float *u = mho_alloc((size_t)n, sizeof *u);
+  double *v = mho_alloc((size_t)n, sizeof *v);
+  if (!u || !v) {
+    mho_free(u);
+    mho_free(v);
+    return NULL;
+  }
+
+  mho_rng_uniform(rng, MHO_DRAW_THRESHOLD, 0, (size_t)n, u);
+  for (int i = 0; i < n; i++)
+    v[i] = half * (2 * (double)u[i] - 1);
+  mho_free(u);
+  return v;
+}
+
+/* The circuits of the n neurons of layer l, or their second ones; NULL without memory.
+ * spread: of thresholds. */
+static mho_circuit *circuit_new(const mho_circuit_config *k, double spread, int n, uint64_t seed,
+                                int l, bool copy) {
   mho_circuit *c = mho_alloc(1, sizeof *c);
   if (!c)
     return NULL;
@@ -126,10 +115,12 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t see
     c->tau = draw(n, rng[TAU], 1, k->tau, true);
   if (k->slew > 0)
     c->slew = draw(n, rng[SLEW], k->slew, k->slew_spread, true);
+  if (spread > 0)
+    c->threshold = draw_even(n, rng[TAU], spread);
 
   bool lacks = (k->gain > 0 && !c->gain) || (k->offset > 0 && !c->offset) ||
                (k->saturation > 0 && !c->limit) || (k->tau > 0 && !c->tau) ||
-               (k->slew > 0 && !c->slew);
+               (k->slew > 0 && !c->slew) || (spread > 0 && !c->threshold);
   if (lacks) {
     circuit_free(c);
     return NULL;
@@ -139,13 +130,16 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t see
 
 mho_err mho__neuron_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
                                  mho_errinfo *ei) {
-  if (!c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0))
+  double spread = net->spiking ? net->spiking->spread : 0;
+  bool is_ideal =
+      !c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0);
+  if (is_ideal && spread <= 0)
     return MHO_OK;
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
     mho_layer *layer = &net->layer[l];
-    layer->circuit = circuit_new(c, layer->n, chip_seed, l, false);
-    layer->copy = circuit_new(c, layer->n, chip_seed, l, true);
+    layer->circuit = circuit_new(c, spread, layer->n, chip_seed, l, false);
+    layer->copy = circuit_new(c, spread, layer->n, chip_seed, l, true);
     if (!layer->circuit || !layer->copy)
       return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d neurons", layer->n);
   }

@@ -159,6 +159,17 @@ void mho_vars_clear(mho_vars *v, int sample0, int n, bool all) {
   }
 }
 
+void mho_vars_share(mho_vars *to, const mho_vars *from) {
+  for (int i = 0; i < to->n; i++) {
+    int places = mho_vars_places(to, i);
+    if (is_of_samples(to->var[i].per))
+      continue;
+    for (int place = 0; place < places; place++)
+      if (to->block[i][place])
+        memcpy(to->block[i][place], from->block[i][place], mho_vars_bytes(to, i, place));
+  }
+}
+
 void mho_vars_copy(mho_vars *to, const mho_vars *from, int sample0, int n) {
   for (int i = 0; i < to->n; i++) {
     int places = mho_vars_places(to, i);

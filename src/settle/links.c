@@ -90,6 +90,7 @@ static reading reading_of(const mho_phase *p, const mho_link *k, mho_real scale)
                    .clock = mho__clock_of(p),
                    .neurons_in = p->net->layer[k->from].neuron,
                    .neurons_out = p->net->layer[k->to].neuron,
+                   .sparse = p->dyn && p->dyn->spikes,
                    .scratch = p->thread->scratch};
   return x;
 }

@@ -89,6 +89,7 @@ static inline void mho__link_read(const mho_phase *p, const mho_link *k, const m
                 .sample0 = p->row0,
                 .neurons_in = p->net->layer[k->from].neuron,
                 .neurons_out = p->net->layer[k->to].neuron,
+                .sparse = p->dyn && p->dyn->spikes,
                 .hold = mho__link_hold(p, k),
                 .scratch = p->thread->scratch};
   mho_crossbar_read(p->net->connection[k->connection].xb, &r);

@@ -5,12 +5,50 @@
 #include "mho/model/check.h"
 #include "settle/links.h"
 
+static const char *without_rates(const mho_experiment *e) {
+  const char *why = mho_idle_without_spikes(e);
+  int kind = e->settle.encode.kind;
+  if (why || kind == MHO_ENCODE_POISSON || kind == MHO_ENCODE_REGULAR)
+    return why;
+  return "no input has a rate (settle.encode.kind)";
+}
+
+static const char *without_latency(const mho_experiment *e) {
+  const char *why = mho_idle_without_spikes(e);
+  if (why || e->settle.encode.kind == MHO_ENCODE_LATENCY)
+    return why;
+  return "inputs spike more than once (settle.encode.kind)";
+}
+
+static const char *without_input_spikes(const mho_experiment *e) {
+  const char *why = mho_idle_without_spikes(e);
+  if (why || e->settle.encode.kind != MHO_ENCODE_DIRECT)
+    return why;
+  return "inputs do not spike (settle.encode.kind)";
+}
+
 static const mho_param settle_table[] = {
     MHO_P_CHOICE(mho_settle_config, difference, "difference", "auto|subtract|direct",
                  MHO_DIFFERENCE_AUTO,
                  "the learning signal: two states subtracted, as hardware and the paper do, or the "
                  "difference settled itself; auto: direct in floating point with sweeps",
                  .idle = mho_idle_without_nudge),
+    MHO_P_CHOICE(mho_settle_config, encode.kind, "encode.kind", "poisson|regular|latency|direct",
+                 MHO_ENCODE_POISSON,
+                 "inputs of neurons that spike: at random, each step for itself; at equal "
+                 "intervals, from a random phase on; once, the sooner the larger; or as they are, "
+                 "in every step",
+                 .idle = mho_idle_without_spikes),
+    MHO_P_REAL(mho_settle_config, encode.rate, "encode.rate", "Hz", 63.75, 0, 1e15,
+               "spikes of an input of 1; of others in proportion, and at most one a step",
+               .idle = without_rates),
+    MHO_P_REAL(mho_settle_config, encode.silent_below, "encode.silent_below", "", 0, 0, 1e6,
+               "inputs below it do not spike; none below 0 does", .idle = without_input_spikes),
+    MHO_P_REAL(mho_settle_config, encode.tau, "encode.tau", "s", 20e-3, 1e-15, 1e3,
+               "latency: time constant of a neuron that the input charges until it fires",
+               .idle = without_latency),
+    MHO_P_REAL(mho_settle_config, encode.threshold, "encode.threshold", "", 0.1, 1e-6, 1e6,
+               "latency: where it fires", .idle = without_latency),
 };
 const mho_params mho_settle_params = MHO_PARAMS(mho_settle_config, settle_table);
 

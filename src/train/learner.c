@@ -123,6 +123,7 @@ mho_lesson mho__learner_lesson(const mho_learner *learner, int n) {
 static mho_thread thread_of(const pass *p, int thread) {
   mho_thread settling = p->learner->thread[thread];
   settling.update = p->b->update;
+  settling.adapts = p->b->trains;
   return settling;
 }
 
@@ -242,7 +243,7 @@ static void repeat(const mho_lesson *l, const mho_repetition *r, mho_rule_stats 
 }
 
 /* What the dynamics keeps from batch to batch is that of batches that train; a smaller one starts
- * it at 0. */
+ * it at 0. What all samples share others see as training has left it. */
 static void begin_states(mho_learner *learner, bool trains, int n) {
   mho_state *s = learner->state[0];
   if (!s->vars)
@@ -251,6 +252,8 @@ static void begin_states(mho_learner *learner, bool trains, int n) {
   s->vars = trains ? learner->state_vars : learner->other_state_vars;
   if (!trains || n < (int)learner->e->train.batch)
     mho_vars_clear(s->vars, 0, n, true);
+  if (!trains)
+    mho_vars_share(s->vars, learner->state_vars);
 }
 
 /* What neurons count for, where that is due: in training every few updates. @return vectors that

@@ -175,6 +175,8 @@ static mho_err new_threads(mho_learner *learner, mho_errinfo *ei) {
     thread->settler = settler;
     thread->params = params;
     thread->dynamics_params = learner->e->dynamics.params;
+    thread->encode = &learner->e->settle.encode;
+    thread->noise_seed = mho_experiment_seeds(learner->e).noise;
     thread->scratch = mho_alloc(scratch, sizeof *thread->scratch);
     if (!thread->scratch)
       return mho_fail(ei, MHO_ENOMEM, "no memory to settle on %d threads", threads);

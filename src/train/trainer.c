@@ -27,6 +27,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .config = &e->network,
                            .feedback = &e->feedback,
                            .resistive = dynamics->resistors ? &e->resistive : NULL,
+                           .spiking = dynamics->spikes ? &e->circuit.spiking : NULL,
                            .neuron = (const mho_neuron *)e->neuron.entry,
                            .circuit = &e->circuit,
                            .device = (const mho_device_model *)e->device.entry,

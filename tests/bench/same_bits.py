@@ -44,6 +44,8 @@ NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r
             r'"stuck_range":\s*0\.0', r'"step_law":\s*"same"', r'"fold":\s*0\.0', r'"shift":\s*0\.0',
             r'"spread":\s*0\.0', r'"spread_growth":\s*0\.0',
             r'"cells":\s*\{\s*"n":\s*1\b[^}]*\}', r'"slices":\s*1\b',
+            r'"encode":\s*\{[^{}]*\}', r'"lateral":\s*(false|0\.0)', r'"back":\s*(false|0\.0)',
+            r'"tau":\s*[^,{}]*,\s*"synapse":\s*"delta"[^{}]*(\{[^{}]*\}[^{}]*)*?"delay":\s*\{[^{}]*\}',
             r'"resistive":\s*\{[^{}]*(\{[^{}]*\}[^{}]*)*\}', r'"nudge_by":\s*"conductance"']
 
 # Columns that the later program alone has: where they are NULL they say nothing.

@@ -402,8 +402,8 @@ static void test_what_does_not_fit(void **state) {
       "of neurons that do: leave observe out, or use dynamics rate");
 
   /* whatever else is in the tree, those of a program are known after it */
-  begins_and_ends("dynamics: {name: spikes}\n", "dynamics.name: 'spikes' is unknown (known: rate",
-                  ", test_lif)");
+  begins_and_ends("dynamics: {name: electron}\n",
+                  "dynamics.name: 'electron' is unknown (known: rate", ", test_lif)");
 }
 
 /* All three settlers end in the fixed point of the map with lateral inhibition, z = rho(sum), to

@@ -267,6 +267,10 @@ static const char *hardware[] = {
     "network: {hidden: [20, 16]}\nrule: {name: dfc, control: time, steps: 30, read: mean, target: "
     "label}\narray: {read_noise: 0.01}\nneuron: {variation: {offset: 0.05}}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, of: nodes}\ntrain: {batch: 77}\n",
+    "network: {hidden: [20, 16], lateral: true, back: true}\ndynamics: spiking\nneuron: "
+    "{threshold: {value: 0.2, law: layer, spread: 0.05}, winners: one, delay: {forward: 2 ms}}\n"
+    "settle: {steps: 20, encode: {rate: 500 Hz}}\nrule: perturb\narray: {read_noise: 0.01}\n"
+    "train: {batch: 77}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, law: rms}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, law: gain}\ntrain: {batch: 77}\n",
     "network: {hidden: [20]}\ndevice: linear\nupdate: {scheme: accumulate}\n"

@@ -88,6 +88,8 @@ enum {
   EVALUATE_CREDITS,
   CONTROLS,
   EVALUATE_CONTROLS,
+  SPIKES,
+  THRESHOLDS,
   PERTURB_LINES,
   PERTURB_CELLS,
   PERTURB_NEURONS,
@@ -175,6 +177,11 @@ static const purpose table[PURPOSES] = {
                   COUNTS(0, 63)},
     [EVALUATE_CONTROLS] = {"noise of controls, looked at", SEED_RUN, ANY,
                            COUNTS(USE(READ) | 511 << 15 | 1 << 8, 8), COUNTS(BIT(63), 63)},
+
+    [SPIKES] =
+        {"spikes of inputs", SEED_RUN, ANY, COUNTS(USE(SPIKE), 8), {0, UINT64_MAX, 0, UINT64_MAX}},
+    [THRESHOLDS] = {"thresholds", SEED_RUN, ANY, COUNTS(USE(CHIP) | 0xf00000, 11),
+                    FIXED(MHO_DRAW_THRESHOLD)},
 
     [PERTURB_LINES] = {"perturbed lines", SEED_RUN, ANY,
                        COUNTS_IN(USE(PERTURB), BITS(12) << 2 | MHO_PERTURB_COLS,
@@ -291,6 +298,8 @@ static void add_chip_and_order(void) {
   EACH(l)
   for (int quantity = 0; quantity < 5; quantity++)
     add(NEURONS, mho__stream_neurons(SEED, layers[l], 5, quantity), 0);
+  EACH(l)
+  add(THRESHOLDS, mho__stream_neurons(SEED, layers[l], 5, 0), MHO_DRAW_THRESHOLD);
 
   EACH(e) {
     add(SHUFFLE, mho__stream_shuffle(SEED), (uint64_t)epochs[e]);
@@ -422,6 +431,7 @@ static void add_reads(uint64_t update, int offset) {
     EACH(l) {
       add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
       add(offset ? EVALUATE_CONTROLS : CONTROLS, mho__stream_controls(SEED, layers[l]), step);
+      add(SPIKES, mho__stream_spikes(SEED, layers[l]), step);
     }
   }
 }

@@ -70,6 +70,7 @@ typedef struct mho_read {
   int sample0; /**< number in the batch of the first sample */
   /** Hidden neurons drive, or sense: analog ones need no converter there. */
   bool neurons_in, neurons_out;
+  bool sparse;       /**< spikes: most inputs are 0, and rows that are not driven are left out */
   bool whole;        /**< inputs are given in one read, whatever slices they come in else */
   mho_hold hold;     /**< analog NULL: nothing is held */
   mho_real *scratch; /**< [mho_crossbar_scratch], nullable where that is 0 */

@@ -117,6 +117,8 @@ MHO_API const char *mho_idle_without_settling(const mho_experiment *e);
 MHO_API const char *mho_idle_without_nudge(const mho_experiment *e);
 /** What is of networks of resistors, where there are none. */
 MHO_API const char *mho_idle_without_resistors(const mho_experiment *e);
+/** What is of neurons that spike, where they do not. */
+MHO_API const char *mho_idle_without_spikes(const mho_experiment *e);
 /** What is of neurons in continuous time. */
 MHO_API const char *mho_idle_without_time(const mho_experiment *e);
 

@@ -30,6 +30,7 @@ typedef struct mho_circuit {
   mho_real *gain, *offset, *limit; /**< [n of the layer] */
   /** [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited. */
   double *tau, *slew;
+  double *threshold; /**< [n] added to that of all neurons; NULL: none */
 } mho_circuit;
 
 /** What a layer is for. */
@@ -139,6 +140,40 @@ enum { MHO_START_KEPT, MHO_START_ZERO };
 /** The keys of mho_resistive_config. */
 MHO_API extern const mho_params mho_resistive_params;
 
+/** Neurons that integrate and fire (dynamics spiking), keys of section neuron. Potentials and
+ *  thresholds are in units of what a weight of 1 brings. */
+typedef struct mho_spiking_config {
+  double tau;                    /**< s, of the membrane */
+  int synapse;                   /**< MHO_SYNAPSE_... */
+  double tau_syn, tau_inh;       /**< s, of currents or conductances; of inhibitory ones */
+  double excitatory, inhibitory; /**< reversal potentials of conductances */
+  double rest;                   /**< what potentials decay to */
+  int reset;                     /**< MHO_RESET_... */
+  double reset_to;               /**< with MHO_RESET_VALUE */
+  double refractory;             /**< s */
+  bool strict;                   /**< fires above the threshold, else at it, too */
+  double threshold, spread;      /**< and its uniform half width between neurons */
+  int law;                       /**< of the threshold: MHO_THRESHOLD_... */
+  double rate;                   /**< layer: change for a spike, and without one, in a step */
+  double least;                  /**< layer, target: lowest threshold */
+  double plus, decay;            /**< spike: what one adds, and s in which that decays */
+  double target, gain;           /**< target: rate in 1/s, and what a spike adds */
+  int inhibit;                   /**< MHO_INHIBIT_... */
+  double inhibit_time;           /**< s, line: for which the others are held */
+  int winners;                   /**< MHO_WINNERS_...: neurons of a layer that fire in a step */
+  double forward_gain;           /**< of forward links */
+  double lateral_gain;           /**< of lateral links */
+  double forward_delay;          /**< s beyond that of the clock, by role of the link */
+  double lateral_delay, back_delay;
+} mho_spiking_config;
+enum { MHO_SYNAPSE_DELTA, MHO_SYNAPSE_CURRENT, MHO_SYNAPSE_CONDUCTANCE };
+enum { MHO_RESET_SUBTRACT, MHO_RESET_VALUE };
+enum { MHO_THRESHOLD_FIXED, MHO_THRESHOLD_LAYER, MHO_THRESHOLD_SPIKE, MHO_THRESHOLD_TARGET };
+enum { MHO_INHIBIT_NONE, MHO_INHIBIT_LINE };
+enum { MHO_WINNERS_ALL, MHO_WINNERS_ONE };
+/** Steps that a spike can be under way beyond the clock's own. */
+enum { MHO_DELAY_STEPS = 51 };
+
 /** Layers, crossbars and links. */
 typedef struct mho_network {
   int n_layers;
@@ -159,6 +194,8 @@ typedef struct mho_network {
   /** Weights are conductances that lead both ways, and inputs come twice, as A x and as -A x; NULL:
    *  weights are signed, and inputs come as they are. */
   const mho_resistive_config *resistive;
+  /** Neurons integrate and fire; NULL: they do not. */
+  const mho_spiking_config *spiking;
   size_t n_weights;    /**< trained */
   mho_rng state_noise; /**< of the neurons in continuous time */
   mho_wired *wired;    /**< the connections' wires; NULL without resistance */
@@ -195,7 +232,8 @@ typedef struct mho_network_config {
   int output;           /**< mho_output */
   int loss;             /**< mho_loss */
   bool biases;
-  int init; /**< glorot, fan_in, he */
+  bool lateral, back; /**< links that neurons which spike have beside the forward ones */
+  int init;           /**< glorot, fan_in, he */
 } mho_network_config;
 enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN, MHO_INIT_HE };
 /** The keys of mho_network_config. */
@@ -220,6 +258,7 @@ typedef struct mho_circuit_config {
   double saturation, slew;
   double tau, gain, offset, saturation_spread,
       slew_spread; /**< standard deviations between neurons */
+  mho_spiking_config spiking;
 } mho_circuit_config;
 /** The keys of mho_circuit_config. */
 MHO_API extern const mho_params mho_circuit_params;
@@ -259,6 +298,7 @@ typedef struct mho_network_options {
   const mho_network_config *config;
   const mho_feedback_config *feedback;
   const mho_resistive_config *resistive; /**< nullable, see mho_network */
+  const mho_spiking_config *spiking;     /**< the same */
   const mho_neuron *neuron;
   const mho_circuit_config *circuit; /**< nullable: ideal */
   const mho_device_model *device;

@@ -207,6 +207,7 @@ typedef struct mho_rule {
    *  the nudged statistics are those of credits, and samples whose credits miss the tolerance are
    *  said to be unsettled. */
   bool credits;
+  bool spikes;         /**< it learns from spikes */
   bool resistors;      /**< it learns conductances of a network of resistors, too */
   bool outputs_states; /**< it learns with outputs that hold states, too (MHO_OUTPUT_STATE) */
   /** A controller at the read-out drives the hidden layers: it takes the feedback.path direct or

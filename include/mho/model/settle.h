@@ -15,6 +15,7 @@ enum { MHO_CHUNK_MAX = 256 }; /* most samples of one settle: beyond that a produ
 
 typedef struct mho_dynamics mho_dynamics;
 typedef struct mho_settler mho_settler;
+typedef struct mho_phase mho_phase;
 
 /** Everything that a settle changes, for a batch of samples. */
 typedef struct mho_state {
@@ -182,17 +183,49 @@ typedef struct mho_drive {
   int64_t pull_steps;
 } mho_drive;
 
+/** How inputs become spikes, of the config (settle.encode): src/settle/encoder.c. */
+typedef struct mho_encode_config {
+  int kind;            /**< MHO_ENCODE_... */
+  double rate;         /**< 1/s, of an input of 1 */
+  double silent_below; /**< inputs below it do not spike */
+  double tau;          /**< s, of a neuron that fires once */
+  double threshold;    /**< where it does */
+} mho_encode_config;
+enum { MHO_ENCODE_POISSON, MHO_ENCODE_REGULAR, MHO_ENCODE_LATENCY, MHO_ENCODE_DIRECT };
+
+/** What the config says of any settler. */
+typedef struct mho_settle_config {
+  int difference; /**< auto, subtract, direct */
+  mho_encode_config encode;
+} mho_settle_config;
+enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
+/** The keys of mho_settle_config. */
+MHO_API extern const mho_params mho_settle_params;
+
+/** A step of a clock. */
+typedef struct mho_tick {
+  int number;   /**< of the phase, from 1 */
+  double dt;    /**< s */
+  bool resting; /**< inputs are off */
+  bool layered; /**< layers one after another, each hears this step's spikes of those before */
+  bool euler;   /**< forward Euler in place of what is exact over the step */
+} mho_tick;
+
 /** What a thread settles with, phase after phase. */
 typedef struct mho_thread {
   const mho_settler *settler;
-  const void *params;          /**< of the settler */
-  const void *dynamics_params; /**< of the dynamics */
-  void *workspace;             /**< the settler's, for this thread; NULL where it has none */
-  void *rule_workspace;        /**< the rule's */
-  mho_real *scratch;           /**< [mho_settle_scratch] */
-  uint64_t update;             /**< names the noise of this batch */
-  int step;                    /**< of the settle under way, see mho_clock */
-  bool changes;                /**< what is read are changes of activities: they meet no bias */
+  const void *params;              /**< of the settler */
+  const void *dynamics_params;     /**< of the dynamics */
+  void *workspace;                 /**< the settler's, for this thread; NULL where it has none */
+  void *rule_workspace;            /**< the rule's */
+  mho_real *scratch;               /**< [mho_settle_scratch] */
+  const mho_encode_config *encode; /**< of dynamics that spike */
+  uint64_t noise_seed;             /**< of their inputs */
+  /** The samples are learned from: what neurons adapt from sample to sample goes on. */
+  bool adapts;
+  uint64_t update; /**< names the noise of this batch */
+  int step;        /**< of the settle under way, see mho_clock */
+  bool changes;    /**< what is read are changes of activities: they meet no bias */
   /** Part of the biases that has not come on yet, 0 once they are. */
   mho_real bias_off;
 } mho_thread;
@@ -212,7 +245,7 @@ typedef struct mho_probe {
 } mho_probe;
 
 /** One phase of some samples. */
-typedef struct mho_phase {
+struct mho_phase {
   const mho_network *net;
   const mho_dynamics *dyn;
   mho_state *s;           /**< its samples row0 .. row0+n-1 are settled */
@@ -224,7 +257,10 @@ typedef struct mho_phase {
   mho_drive drive;
   mho_thread *thread;
   const mho_probe *probe; /**< nullable */
-} mho_phase;
+  /** Nullable: called with `of` after every step of a clock. */
+  void (*ticked)(const mho_phase *p, const mho_tick *tick, void *of);
+  void *of;
+};
 
 /** Whether an error drives a phase. */
 static inline bool mho_phase_is_nudged(const mho_phase *p) {
@@ -297,22 +333,17 @@ struct mho_dynamics {
   /** Its neurons are circuits, tau du/dt = -u + a with z = rho(u), which is what ode integrates and
    *  ngspice solves. */
   bool is_circuit;
-  /** Nullable: all samples take a step of dt seconds, and leave their activities in s->z. */
-  void (*step)(const mho_phase *p, double dt, mho_settle_stats *stats);
+  /** Its neurons spike: layers send 0 or 1, links carry what has fired alone, and the config has
+   *  their keys (mho_spiking_config). */
+  bool spikes;
+  /** Nullable: all samples take a step of a clock, and leave their activities in s->z. */
+  void (*step)(const mho_phase *p, const mho_tick *tick, mho_settle_stats *stats);
   /** Nullable, with event: seconds from the start of the phase to the next event of a sample;
    *  INFINITY: none. */
   double (*next)(const mho_phase *p, int sample);
   /** Bring a sample to time t, no later than its next event, which happens if it is due then. */
   void (*event)(const mho_phase *p, int sample, double t, mho_settle_stats *stats);
 };
-
-/** What the config says of any settler. */
-typedef struct mho_settle_config {
-  int difference; /**< auto, subtract, direct */
-} mho_settle_config;
-enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
-/** The keys of mho_settle_config. */
-MHO_API extern const mho_params mho_settle_params;
 
 /** A registered settler: how a phase runs. Of the neurons it knows the hooks of the dynamics. */
 struct mho_settler {

@@ -61,6 +61,8 @@ MHO_API double *mho_vars_exact(const mho_vars *v, int i, int place, int sample0)
  *  they share stays.
  *  @param all  those that are kept, too. */
 MHO_API void mho_vars_clear(mho_vars *v, int sample0, int n, bool all);
+/** What all samples share of every variable, from another set of the same table and network. */
+MHO_API void mho_vars_share(mho_vars *to, const mho_vars *from);
 /** The same samples of the same table's variables from another set, of the same network. */
 MHO_API void mho_vars_copy(mho_vars *to, const mho_vars *from, int sample0, int n);
 

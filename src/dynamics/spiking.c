@@ -1,0 +1,624 @@
+/* spiking.c - leaky neurons that integrate and fire, by a clock of steps dt.
+ *
+ * In a step a layer first hears the spikes s of its links, x = sum gain s W, then its potentials u
+ * move, with E the rest and a = exp(-dt/tau) (exact) or 1 - dt/tau (euler):
+ *
+ *   delta        u <- E + (u - E) a + x
+ *   current      c <- c exp(-dt/tau_s) + x
+ *                u <- E + (u - E) a + c tau_s/(tau_s - tau) (exp(-dt/tau_s) - a)
+ *                (tau_s = tau: c a dt/tau; tau_s = 0: a current for one step, c (1 - a))
+ *   conductance  g_e, g_i <- the same of what excites and of what lateral links bring
+ *                u <- u_r + (u - u_r) a^(1 + g_e + g_i),
+ *                u_r = (E + g_e E_e + g_i E_i)/(1 + g_e + g_i), g frozen over the step
+ *
+ * and of euler, tau du/dt = E - u + c, or E - u + g_e (E_e - u) + g_i (E_i - u). Inputs that come
+ * as they are (settle.encode.kind direct) add x in every step with delta, and are a constant
+ * current, or conductance, with the others. A neuron fires at its threshold, u >= theta (or above,
+ * strict), unless it is held: then u <- u - theta or a value, and it is held, its potential as it
+ * is, for the refractory steps. Thresholds:
+ *
+ *   layer    theta <- max(theta + rate (spikes of the layer - 1), least), anew in every sample
+ *   spike    a <- a exp(-dt/tau_theta) + plus s,          theta = theta_0 + a
+ *   target   a <- max(a + gain (s - target dt), least - theta_0)
+ *
+ * a is of a neuron, goes on from sample to sample of a training, and stays as it is in evaluations.
+ * The activity of a neuron is its spikes over the steps so far, which the read-out takes.
+ *
+ * Order of a step: synchronous, all links carry what was fired in the step before, inputs too;
+ * layered, a layer hears what inputs and the layers before it fire in the same step. A delay adds
+ * whole steps to either.
+ *
+ * Source: W. Gerstner, W. Kistler, "Spiking neuron models" (2002), ch. 4; laws of thresholds: P.
+ * Diehl, M. Cook, Front. Comput. Neurosci. 9:99 (2015) (spike); D. Querlioz et al., IEEE Trans.
+ * Nanotechnol. 12:288 (2013) (target); A. Ororbia, Sci. Adv. 10:eadn6076 (2024) (layer).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "base/streams.h"
+#include "mho/model/check.h"
+#include "settle/encoder.h"
+#include "settle/links.h"
+
+enum {
+  POTENTIAL,
+  THRESHOLD,
+  SPIKE,
+  ARRIVED,
+  SYNAPSE,
+  INHIBITION,
+  HELD,
+  COUNT,
+  PAST,
+  DELAYED,
+  STEPS,
+  ADAPTED
+};
+static const mho_var variables[] = {
+    {"u", MHO_PER_HIDDEN, true, false},
+    {"theta", MHO_PER_HIDDEN, true, false},
+    {"spike", MHO_PER_NEURON, false, false},     /* of the last step, inputs too */
+    {"arrived", MHO_PER_HIDDEN, false, false},   /* what links bring in this step */
+    {"synapse", MHO_PER_HIDDEN, true, false},    /* current, or conductance that excites */
+    {"inhibition", MHO_PER_HIDDEN, true, false}, /* conductance of lateral links */
+    {"held", MHO_PER_HIDDEN, false, false},      /* steps for which it is */
+    {"count", MHO_PER_HIDDEN, false, false},     /* of spikes */
+    {"past", MHO_PER_NEURON, true, false},       /* the last 52 steps: bit d is that d steps ago */
+    {"delayed", MHO_PER_NEURON, false, false},   /* spikes that a link brings from there */
+    {"steps", MHO_PER_SAMPLE, true, false},
+    {"adapted", MHO_PER_UNIT, true, true}, /* part of thresholds that goes on */
+};
+
+static const mho_spiking_config *config_of(const mho_phase *p) {
+  return p->net->spiking;
+}
+
+/* Whether inputs are read as they are. */
+static bool is_direct(const mho_phase *p) {
+  return p->thread->encode->kind == MHO_ENCODE_DIRECT;
+}
+
+/* Whole steps of a time, as many as a float counts. */
+static int steps_of(double time, double dt) {
+  return (int)fmin(round(time / dt), 1 << 24);
+}
+
+static bool adapts_for_good(const mho_spiking_config *c) {
+  return c->law == MHO_THRESHOLD_SPIKE || c->law == MHO_THRESHOLD_TARGET;
+}
+
+/* Threshold of neuron i of a layer, of which nothing has changed. */
+static double own_threshold(const mho_phase *p, int l, int i) {
+  const mho_circuit *circuit = p->net->layer[l].circuit;
+  double spread = circuit && circuit->threshold ? circuit->threshold[i] : 0;
+  return config_of(p)->threshold + spread;
+}
+
+/* ---------------------------------------------------------------- a phase begins */
+
+/* Potentials at rest, thresholds as the samples before have left them. */
+static void begin_sample(const mho_phase *p, int l, int s) {
+  int n = p->net->layer[l].n;
+  double *u = mho_vars_exact(p->s->vars, POTENTIAL, l, s);
+  double *theta = mho_vars_exact(p->s->vars, THRESHOLD, l, s);
+  const double *adapted = mho_vars_exact(p->s->vars, ADAPTED, l, 0);
+  bool goes_on = adapts_for_good(config_of(p));
+
+  for (int i = 0; i < n; i++) {
+    u[i] = config_of(p)->rest;
+    theta[i] = own_threshold(p, l, i) + (goes_on ? adapted[i] : 0);
+  }
+  memset(mho__values(p->net, p->s->z, l, s), 0, (size_t)n * sizeof(mho_real));
+}
+
+static double gain_of(const mho_phase *p, const mho_link *k) {
+  if (k->role == MHO_FORWARD)
+    return config_of(p)->forward_gain;
+  return k->role == MHO_LATERAL ? config_of(p)->lateral_gain : 1;
+}
+
+/* What direct inputs bring in every step. */
+static void read_inputs(const mho_phase *p, int l, mho_settle_stats *stats) {
+  const mho_layer *layer = &p->net->layer[l];
+  const mho_real *x = mho__values(p->net, mho_phase_input(p)->z, 0, p->row0);
+  bool any = false;
+
+  for (int i = 0; i < layer->n_forward; i++) {
+    const mho_link *k = &p->net->link[layer->forward + i];
+    if (k->from != 0)
+      continue;
+    mho__link_read(p, k, x, mho__values(p->net, p->s->drive, l, p->row0),
+                   (mho_real)gain_of(p, k) * k->scale, any, stats);
+    any = true;
+  }
+}
+
+static void begin(const mho_phase *p, mho_settle_stats *stats) {
+  bool is_new = !p->start && p->thread->step == 0;
+  for (int l = 1; l < mho_hidden_end(p->net); l++) {
+    for (int s = p->row0; is_new && s < p->row0 + p->n; s++)
+      begin_sample(p, l, s);
+    if (is_direct(p))
+      read_inputs(p, l, stats);
+  }
+}
+
+/* ---------------------------------------------------------------- what a layer hears */
+
+static double delay_of(const mho_phase *p, const mho_link *k) {
+  const mho_spiking_config *c = config_of(p);
+  if (k->role == MHO_FORWARD)
+    return c->forward_delay;
+  return k->role == MHO_LATERAL ? c->lateral_delay : c->back_delay;
+}
+
+static bool has_delays(const mho_phase *p) {
+  const mho_spiking_config *c = config_of(p);
+  return c->forward_delay > 0 || c->lateral_delay > 0 || c->back_delay > 0;
+}
+
+/* What a layer has fired, so many steps ago, [n x layer]. */
+static const mho_real *spikes_of(const mho_phase *p, int l, int ago) {
+  mho_real *delayed = mho_vars_real(p->s->vars, DELAYED, l, p->row0);
+  const double *past = mho_vars_exact(p->s->vars, PAST, l, p->row0);
+  size_t n = mho__phase_count(p, l);
+  if (ago == 0)
+    return mho_vars_real(p->s->vars, SPIKE, l, p->row0);
+
+  for (size_t i = 0; i < n; i++)
+    delayed[i] = (mho_real)((uint64_t)past[i] >> ago & 1);
+  return delayed;
+}
+
+/* The last steps of a layer, with what it has fired now. */
+static void remember(const mho_phase *p, int l) {
+  const uint64_t mask = ((uint64_t)1 << (MHO_DELAY_STEPS + 1)) - 1;
+  const mho_real *spike = mho_vars_real(p->s->vars, SPIKE, l, p->row0);
+  double *past = mho_vars_exact(p->s->vars, PAST, l, p->row0);
+  size_t n = mho__phase_count(p, l);
+  if (!has_delays(p))
+    return;
+
+  for (size_t i = 0; i < n; i++)
+    past[i] = (double)(((uint64_t)past[i] << 1 | (uint64_t)(spike[i] > 0)) & mask);
+}
+
+/* Which of the links into a layer are heard together. */
+typedef enum link_part { EVERY, EXCITING, INHIBITING } link_part;
+
+static bool is_of(const mho_phase *p, const mho_link *k, link_part part) {
+  bool is_held = k->from == 0 && is_direct(p);
+  if (is_held || !mho_link_settles(k))
+    return false;
+  return part == EVERY || (part == INHIBITING) == (k->role == MHO_LATERAL);
+}
+
+/* What n links from `first` on bring, added to `to` if there is `any` yet. @return whether there
+ * is. */
+static bool hear_links(const mho_phase *p, int first, int n, link_part part, const mho_tick *tick,
+                       bool any, mho_real *to, mho_settle_stats *stats) {
+  for (int i = first; i < first + n; i++) {
+    const mho_link *k = &p->net->link[i];
+    if (!is_of(p, k, part))
+      continue;
+    const mho_real *from = spikes_of(p, k->from, steps_of(delay_of(p, k), tick->dt));
+    mho__link_read(p, k, from, to, (mho_real)gain_of(p, k) * k->scale, any, stats);
+    any = true;
+  }
+  return any;
+}
+
+/* What the links of a part bring into layer l, and a trial adds to it, [n x layer]. */
+static mho_real *hear(const mho_phase *p, int l, link_part part, const mho_tick *tick,
+                      mho_settle_stats *stats) {
+  const mho_layer *layer = &p->net->layer[l];
+  mho_real *to = mho_vars_real(p->s->vars, ARRIVED, l, p->row0);
+  bool any = hear_links(p, layer->forward, layer->n_forward, part, tick, false, to, stats);
+  any = hear_links(p, layer->feedback, layer->n_feedback, part, tick, any, to, stats);
+  any = hear_links(p, layer->other, layer->n_other, part, tick, any, to, stats);
+
+  if (!any)
+    memset(to, 0, mho__phase_count(p, l) * sizeof *to);
+  if (part != INHIBITING)
+    mho__add_push(p, l, to);
+  return to;
+}
+
+/* What is left of a current or conductance after a step; 0: it lasts no longer. */
+static double kept_of(double tau, const mho_tick *tick) {
+  if (tau <= 0)
+    return 0;
+  return tick->euler ? fmax(1 - tick->dt / tau, 0) : exp(-tick->dt / tau);
+}
+
+/* c <- kept c + sign x, [n x layer]. */
+static void arrive(const mho_phase *p, int l, double kept, double sign, const mho_real *x,
+                   double *c) {
+  size_t n = mho__phase_count(p, l);
+  for (size_t i = 0; i < n; i++)
+    c[i] = kept * c[i] + sign * (double)x[i];
+}
+
+/* A layer hears its links: into ARRIVED, and on into its currents or conductances. */
+static void listen(const mho_phase *p, int l, const mho_tick *tick, mho_settle_stats *stats) {
+  const mho_spiking_config *c = config_of(p);
+  double *synapse = mho_vars_exact(p->s->vars, SYNAPSE, l, p->row0);
+  double *inhibition = mho_vars_exact(p->s->vars, INHIBITION, l, p->row0);
+  bool conducts = c->synapse == MHO_SYNAPSE_CONDUCTANCE;
+
+  const mho_real *x = hear(p, l, conducts ? EXCITING : EVERY, tick, stats);
+  if (c->synapse == MHO_SYNAPSE_DELTA)
+    return;
+  arrive(p, l, kept_of(c->tau_syn, tick), 1, x, synapse);
+  if (!conducts)
+    return;
+
+  x = hear(p, l, INHIBITING, tick, stats);
+  arrive(p, l, kept_of(c->tau_inh, tick), -1, x, inhibition); /* lateral links subtract */
+}
+
+/* ---------------------------------------------------------------- potentials */
+
+/* One layer of one sample. */
+typedef struct cells {
+  const mho_spiking_config *c;
+  const mho_tick *tick;
+  int n;
+  const double *tau;     /* [n] over the nominal one; NULL: all 1 */
+  const mho_real *drive; /* [n] of direct inputs; NULL: there are none now */
+  const mho_real *arrived;
+  const double *synapse, *inhibition;
+  double *u, *theta;
+  mho_real *spike, *held, *count;
+} cells;
+
+static cells cells_of(const mho_phase *p, int l, int s, const mho_tick *tick) {
+  const mho_vars *v = p->s->vars;
+  const mho_circuit *circuit = p->net->layer[l].circuit;
+  bool has_drive = is_direct(p) && p->s->drive[l] && !tick->resting;
+  return (cells){.c = config_of(p),
+                 .tick = tick,
+                 .n = p->net->layer[l].n,
+                 .tau = circuit ? circuit->tau : NULL,
+                 .drive = has_drive ? mho__values(p->net, p->s->drive, l, s) : NULL,
+                 .arrived = mho_vars_real(v, ARRIVED, l, s),
+                 .synapse = mho_vars_exact(v, SYNAPSE, l, s),
+                 .inhibition = mho_vars_exact(v, INHIBITION, l, s),
+                 .u = mho_vars_exact(v, POTENTIAL, l, s),
+                 .theta = mho_vars_exact(v, THRESHOLD, l, s),
+                 .spike = mho_vars_real(v, SPIKE, l, s),
+                 .held = mho_vars_real(v, HELD, l, s),
+                 .count = mho_vars_real(v, COUNT, l, s)};
+}
+
+/* dt/tau of a neuron. */
+static double pace_of(const cells *k, int i) {
+  return k->tick->dt / (k->tau ? k->c->tau * k->tau[i] : k->c->tau);
+}
+
+/* What is left of a potential after a step. */
+static double leak_of(const cells *k, double pace) {
+  return k->tick->euler ? 1 - pace : exp(-pace);
+}
+
+static double driven(const cells *k, int i) {
+  return k->drive ? (double)k->drive[i] : 0;
+}
+
+/* Spikes that act at once. */
+static void jump(const cells *k) {
+  double rest = k->c->rest, a = leak_of(k, pace_of(k, 0));
+  for (int i = 0; i < k->n; i++) {
+    double own = k->tau ? leak_of(k, pace_of(k, i)) : a;
+    double next = rest + (k->u[i] - rest) * own + (double)k->arrived[i] + driven(k, i);
+    k->u[i] = k->held[i] > 0 ? k->u[i] : next;
+  }
+}
+
+/* What a current of 1 at the start of a step, which decays over it, adds to a potential. */
+static double brought(const cells *k, double pace) {
+  double ratio = k->c->tau_syn > 0 ? pace * k->c->tau_syn / k->tick->dt : 0; /* tau_s/tau */
+  if (k->tick->euler)
+    return pace;
+  if (ratio == 0)
+    return -expm1(-pace);
+  if (fabs(ratio - 1) < 1e-9)
+    return pace * exp(-pace);
+  return ratio / (ratio - 1) * (exp(-pace / ratio) - exp(-pace));
+}
+
+static void integrate_currents(const cells *k) {
+  double rest = k->c->rest, pace = pace_of(k, 0), a = leak_of(k, pace), in = brought(k, pace);
+  for (int i = 0; i < k->n; i++) {
+    double own = k->tau ? pace_of(k, i) : pace;
+    double leak = k->tau ? leak_of(k, own) : a, share = k->tau ? brought(k, own) : in;
+    double next =
+        rest + (k->u[i] - rest) * leak + k->synapse[i] * share + driven(k, i) * (1 - leak);
+    k->u[i] = k->held[i] > 0 ? k->u[i] : next;
+  }
+}
+
+static void integrate_conductances(const cells *k) {
+  const mho_spiking_config *c = k->c;
+  for (int i = 0; i < k->n; i++) {
+    double pace = pace_of(k, i), excites = k->synapse[i] + driven(k, i),
+           inhibits = k->inhibition[i];
+    double all = 1 + excites + inhibits;
+    double pull = c->rest + excites * c->excitatory + inhibits * c->inhibitory;
+    double next = k->u[i] + pace * (pull - all * k->u[i]);
+    if (!k->tick->euler)
+      next = pull / all + (k->u[i] - pull / all) * exp(-pace * all);
+    k->u[i] = k->held[i] > 0 ? k->u[i] : next;
+  }
+}
+
+static void integrate(const cells *k) {
+  if (k->c->synapse == MHO_SYNAPSE_DELTA)
+    jump(k);
+  else if (k->c->synapse == MHO_SYNAPSE_CURRENT)
+    integrate_currents(k);
+  else
+    integrate_conductances(k);
+}
+
+/* ---------------------------------------------------------------- spikes */
+
+static bool reaches(const cells *k, int i) {
+  bool at = k->c->strict ? k->u[i] > k->theta[i] : k->u[i] >= k->theta[i];
+  return at && k->held[i] == 0;
+}
+
+/* Of the neurons that would fire the one that is furthest above its threshold; among equals the
+ * one of a random number. */
+static void choose_winner(const cells *k, const mho_phase *p, int l, int s) {
+  double most = -INFINITY;
+  int equals = 0;
+  for (int i = 0; i < k->n; i++) {
+    double above = k->u[i] - k->theta[i];
+    if (k->spike[i] == 0 || above < most)
+      continue;
+    equals = above > most ? 1 : equals + 1;
+    most = above;
+  }
+
+  float u;
+  uint64_t step = mho__step_read(p->thread->update, p->number, k->tick->number);
+  mho_rng_uniform(mho__stream_spikes(p->thread->noise_seed, l), step, (uint64_t)s, 1, &u);
+  int left = mho_min((int)(u * (float)equals), equals - 1);
+  for (int i = 0; i < k->n; i++) {
+    bool is_equal = k->spike[i] > 0 && k->u[i] - k->theta[i] == most;
+    k->spike[i] = is_equal && left == 0;
+    left -= is_equal;
+  }
+}
+
+/* Neurons at their threshold fire. @return how many. */
+static int fire(const cells *k, const mho_phase *p, int l, int s) {
+  int fired = 0;
+  for (int i = 0; i < k->n; i++) {
+    k->spike[i] = reaches(k, i);
+    fired += k->spike[i] > 0;
+  }
+  if (fired < 2 || k->c->winners == MHO_WINNERS_ALL)
+    return fired;
+
+  choose_winner(k, p, l, s);
+  return 1;
+}
+
+/* Where a potential is set to, by its own spike or by those of others. */
+static double reset_value(const mho_spiking_config *c) {
+  return c->reset == MHO_RESET_VALUE ? c->reset_to : c->rest;
+}
+
+/* Neurons that have fired start anew; those that are held come closer to the end of it. */
+static void reset(const cells *k) {
+  mho_real refractory = (mho_real)steps_of(k->c->refractory, k->tick->dt);
+  bool subtracts = k->c->reset == MHO_RESET_SUBTRACT;
+
+  for (int i = 0; i < k->n; i++) {
+    if (k->held[i] > 0)
+      k->held[i]--;
+    if (k->spike[i] == 0)
+      continue;
+    k->u[i] = subtracts ? k->u[i] - k->theta[i] : k->c->reset_to;
+    k->held[i] = refractory;
+    k->count[i]++;
+  }
+}
+
+/* The line that all neurons of the layer share: those that have not fired are reset and held. */
+static void inhibit(const cells *k) {
+  mho_real time = (mho_real)steps_of(k->c->inhibit_time, k->tick->dt);
+  for (int i = 0; i < k->n; i++) {
+    if (k->spike[i] > 0)
+      continue;
+    k->u[i] = reset_value(k->c);
+    k->held[i] = k->held[i] > time ? k->held[i] : time;
+  }
+}
+
+/* ---------------------------------------------------------------- thresholds */
+
+static void follow_layer(const cells *k, int fired) {
+  double change = k->c->rate * (fired - 1);
+  for (int i = 0; i < k->n; i++)
+    k->theta[i] = fmax(k->theta[i] + change, k->c->least);
+}
+
+/* What goes on from sample to sample, where the samples are learned from. */
+static void adapt(const cells *k, const mho_phase *p, int l) {
+  const mho_spiking_config *c = k->c;
+  double *adapted = mho_vars_exact(p->s->vars, ADAPTED, l, 0);
+  double kept = exp(-k->tick->dt / c->decay), expected = c->target * k->tick->dt;
+
+  for (int i = 0; i < k->n; i++) {
+    double own = own_threshold(p, l, i), s = (double)k->spike[i];
+    if (c->law == MHO_THRESHOLD_SPIKE)
+      adapted[i] = adapted[i] * kept + c->plus * s;
+    else
+      adapted[i] = fmax(adapted[i] + c->gain * (s - expected), c->least - own);
+    k->theta[i] = own + adapted[i];
+  }
+}
+
+/* ---------------------------------------------------------------- a step */
+
+/* A layer has heard: its potentials move, and what reaches its threshold fires. */
+static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
+  for (int s = p->row0; s < p->row0 + p->n; s++) {
+    cells k = cells_of(p, l, s, tick);
+    double steps = *mho_vars_exact(p->s->vars, STEPS, 0, s);
+    mho_real *z = mho__values(p->net, p->s->z, l, s);
+
+    integrate(&k);
+    int fired = fire(&k, p, l, s);
+    reset(&k);
+    if (fired && k.c->inhibit == MHO_INHIBIT_LINE)
+      inhibit(&k);
+    if (k.c->law == MHO_THRESHOLD_LAYER)
+      follow_layer(&k, fired);
+    else if (adapts_for_good(k.c) && p->thread->adapts)
+      adapt(&k, p, l);
+    for (int i = 0; i < k.n; i++)
+      z[i] = (mho_real)((double)k.count[i] / steps);
+  }
+  remember(p, l);
+}
+
+static void encode(const mho_phase *p, const mho_tick *tick) {
+  mho__encode(p, tick, mho_vars_real(p->s->vars, SPIKE, 0, p->row0));
+  remember(p, 0);
+}
+
+static void step(const mho_phase *p, const mho_tick *tick, mho_settle_stats *stats) {
+  int end = mho_hidden_end(p->net);
+  for (int s = p->row0; s < p->row0 + p->n; s++)
+    ++*mho_vars_exact(p->s->vars, STEPS, 0, s);
+
+  if (tick->layered) {
+    encode(p, tick);
+    for (int l = 1; l < end; l++) {
+      listen(p, l, tick, stats);
+      move_layer(p, l, tick);
+    }
+    return;
+  }
+
+  for (int l = 1; l < end; l++)
+    listen(p, l, tick, stats);
+  encode(p, tick);
+  for (int l = 1; l < end; l++)
+    move_layer(p, l, tick);
+}
+
+/* ---------------------------------------------------------------- what it fits */
+
+#define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
+
+/* The length of a step, where the settler has one; 0: it has none, and cannot run these neurons. */
+static double step_of(const mho_experiment *e) {
+  const mho_param *dt = mho_params_find(e->settler.entry->params, "dt");
+  return dt ? *(const double *)(const void *)(e->settler.params + dt->offset) : 0;
+}
+
+static mho_err check_times(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_spiking_config *c = &e->circuit.spiking;
+  const struct {
+    const char *key;
+    double time;
+  } delay[] = {
+      {"forward", c->forward_delay}, {"lateral", c->lateral_delay}, {"back", c->back_delay}};
+  double dt = step_of(e);
+  if (dt <= 0)
+    return MHO_OK;
+
+  for (int i = 0; i < MHO_COUNT(delay); i++)
+    if (delay[i].time > (MHO_DELAY_STEPS + 0.5) * dt)
+      REFUSE("neuron.delay.%s: %g s are more than %d steps of settle.dt %g s: lower it, or take "
+             "longer steps",
+             delay[i].key, delay[i].time, MHO_DELAY_STEPS, dt);
+  return MHO_OK;
+}
+
+static mho_err check_network(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_mapping *mapping = (const mho_mapping *)e->mapping.entry;
+  bool conducts = e->circuit.spiking.synapse == MHO_SYNAPSE_CONDUCTANCE;
+  bool is_positive = mho_experiment_has_cells(e) && mapping->positive;
+
+  if (conducts && !is_positive)
+    REFUSE("neuron.synapse: conductances are not below 0, as weights may be here: use "
+           "device.mapping single on a device, or synapse current");
+  if (e->network.back && !strcmp(e->topology.entry->id, "conv"))
+    REFUSE("network.back: spikes do not come back through the pooling of topology conv: leave it "
+           "out, or use another topology");
+  return MHO_OK;
+}
+
+static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  mho_array_converters converters = mho_array_converters_of(array, e->array.params);
+  if (converters.dac_bits)
+    REFUSE("array.dac_bits: spikes drive a line or do not, without a converter, in dynamics.name "
+           "'spiking': leave it at 0");
+  if (converters.adc_bits)
+    REFUSE("array.adc_bits: membranes of dynamics.name 'spiking' integrate currents as they are: "
+           "leave it at 0");
+  return MHO_OK;
+}
+
+static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  int apply = e->update.apply ? 1 << (e->update.apply - 1) : (int)rule->applies;
+  bool is_one_by_one = e->train.batch == 1 || apply == MHO_APPLY_SAMPLE;
+  if (!rule->trial && !rule->spikes)
+    REFUSE("rule.name: '%s' learns from errors that no neuron of dynamics.name 'spiking' hears: "
+           "use perturb, or dynamics rate",
+           rule->entry.id);
+  if (adapts_for_good(&e->circuit.spiking) && !is_one_by_one)
+    REFUSE("neuron.threshold.law: thresholds that go on from sample to sample need samples one "
+           "after another: set train.batch to 1, or use law fixed or layer");
+  return MHO_OK;
+}
+
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  mho_err err = check_times(e, ei);
+  if (!err)
+    err = check_network(e, ei);
+  if (!err)
+    err = check_hardware(e, ei);
+  return err ? err : check_learning(e, ei);
+}
+
+static const char *idle(const mho_experiment *e, const char *key) {
+  static const char *const of_amplifiers[] = {"network.neuron", "neuron.saturation", "neuron.slew",
+                                              "neuron.variation.gain", "neuron.variation.offset"};
+  for (int i = 0; i < MHO_COUNT(of_amplifiers); i++)
+    if (!strcmp(key, of_amplifiers[i]))
+      return "neurons spike (dynamics.name)";
+  if (!strncmp(key, "feedback.", 9) && !e->network.back)
+    return "no links lead back (network.back)";
+  return NULL;
+}
+
+static const mho_default defaults[] = {
+    {"settle.method", "steps"},
+    {"rule.name", "perturb"},
+};
+
+const mho_dynamics mho_dynamics_spiking = {
+    .entry = {.abi = MHO_ABI,
+              .id = "spiking",
+              .title = "neurons that integrate and fire, by a clock",
+              .equation = "tau du/dt = E - u + I; a spike where u reaches theta, then u - theta or "
+                          "a value",
+              .source = "Gerstner & Kistler, Spiking neuron models (2002)",
+              MHO_DEFAULTS(defaults),
+              .check = check,
+              .idle = idle},
+    .vars = variables,
+    .n_vars = MHO_COUNT(variables),
+    .begin = begin,
+    .spikes = true,
+    .step = step,
+};
