@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/spike_raster.h"
 #include "cli/subject.h"
 #include "mho/model/check.h"
 #include "report/gnuplot.h"
@@ -99,7 +100,8 @@ VERB_ARGP(
     "One sample's free and nudged phase, step by step: CSV on stdout, with the activity of "
     "every hidden neuron and the variables of its dynamics. A CONFIG is settled at its "
     "initial weights, a RUN at its stored ones. Two states are settled, whatever "
-    "settle.difference says. With --samples: when each of many images had settled, and how "
+    "settle.difference says. Of neurons that spike: step, layer, neuron, potential u, threshold "
+    "theta, spike, and drawn as a raster. With --samples: when each of many images had settled, and how "
     "that is distributed.\v"
     "Examples:\n"
     "  mho settle last --sample 3 --set settle.method=ode --plot settling.svg > settling.csv\n"
@@ -205,6 +207,8 @@ typedef struct series {
   int seen, points, capacity;
   double step; /**< of all phases together */
   bool in_time, full;
+  bool spikes;         /**< of a dynamics that does, which have a table of their own */
+  spike_raster raster; /**< of that */
 } series;
 
 static int width_of(const series *s) {
@@ -250,10 +254,14 @@ static void print_header(const series *s) {
 
 static void take_point(void *user, const mho_trace_point *p) {
   series *s = user;
+  s->in_time = isfinite(p->time);
+  if (s->spikes) {
+    spike_raster_take(&s->raster, p, !s->seen++);
+    return;
+  }
   if (!s->seen)
     print_header(s);
   s->seen++;
-  s->in_time = isfinite(p->time);
   s->step += p->step > 0;
 
   printf("%d,%d,", p->phase, p->step);
@@ -495,20 +503,25 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
                    images->n, o->part);
 
   const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  s.spikes = dynamics->spikes;
+  s.raster = (spike_raster){.net = s.net, .neuron = s.c.v, .n = s.c.n};
   if (!err)
     err = mho__trace_columns_new(s.net, dynamics, s.c.n, s.c.v, &s.columns, ei);
   if (!err)
     err = mho_trainer_watch(t, images, (int)o->sample, take_point, &s, &w, ei);
   if (!err && !s.seen)
     err = nothing_seen(e, ei);
-  if (!err && s.full)
+  if (!err && (s.full || s.raster.full))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the plot");
 
   if (!err)
-    print_summary(o, &w, s.in_time);
-  if (!err && o->plot)
+    print_summary(o, &w, s.in_time && !s.spikes);
+  if (!err && o->plot && s.spikes)
+    err = draw(spike_raster_print, &s.raster, o->plot, ei);
+  else if (!err && o->plot)
     err = draw(print_series, &s, o->plot, ei);
 
+  spike_raster_free(&s.raster);
   mho__trace_columns_free(&s.columns);
   free(s.c.v);
   free(s.v);

@@ -45,7 +45,10 @@ NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r
             r'"spread":\s*0\.0', r'"spread_growth":\s*0\.0',
             r'"cells":\s*\{\s*"n":\s*1\b[^}]*\}', r'"slices":\s*1\b',
             r'"encode":\s*\{[^{}]*\}', r'"lateral":\s*(false|0\.0)', r'"back":\s*(false|0\.0)',
-            r'"tau":\s*[^,{}]*,\s*"synapse":\s*"delta"[^{}]*(\{[^{}]*\}[^{}]*)*?"delay":\s*\{[^{}]*\}',
+            *(rf'"{k}":\s*\{{[^{{}}]*\}}' for k in ('delay', 'gain', 'reversal', 'threshold')),
+            r'"synapse":\s*"delta"', r'"inhibit":\s*"none"', r'"winners":\s*"all"', r'"reset":\s*"subtract"',
+            r'"(inhibit_time|refractory|reset_to|rest)":\s*0\.0', r'"strict":\s*(false|0\.0)',
+            r'"tau":\s*0\.02\b', r'"tau_syn":\s*0\.005\b', r'"tau_inh":\s*0\.01\b',
             r'"resistive":\s*\{[^{}]*(\{[^{}]*\}[^{}]*)*\}', r'"nudge_by":\s*"conductance"']
 
 # Columns that the later program alone has: where they are NULL they say nothing.

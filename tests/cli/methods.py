@@ -125,5 +125,24 @@ def test_resistors_by_their_name():
     assert abs(again['accuracy'] - done['final_test_acc']) < 1e-9, again
 
 
-main([test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
+def test_spikes_as_users_meet_them():
+    """The table of a sample: potentials below thresholds but where a neuron has fired, and what evaluations count."""
+    keys = ['--set', 'dynamics=spiking', '--set', 'rule=perturb', '--set', 'network.hidden=[20,10]', '--set', 'neuron.threshold.value=0.3',
+            '--set', 'neuron.reset=value', '--set', 'neuron.reset_to=-1']
+    write('empty.yaml', '')
+    table = run('settle', 'empty.yaml', *keys, '--sample', '3', '--neurons', 'h1,h2.3', '--plot', 'raster.svg').stdout.splitlines()
+    assert table[0] == 'step,layer,neuron,u,theta,spike', table[0]
+    rows = [line.split(',') for line in table[1:]]
+    assert len(rows) == 100 * 21 and rows[-1][:3] == ['100', 'h2', '3'], rows[-1]
+    fired = [float(r[3]) for r in rows if r[5] == '1']
+    assert len(fired) > 10 and all(u == -1 for u in fired), fired
+    assert all(float(r[3]) < float(r[4]) for r in rows)
+    with open(os.path.join(folder, 'raster.svg')) as f:
+        drawn = f.read()
+    assert drawn.count('<use') + drawn.count('<circle') >= len(fired), drawn[:400]
+    refused('train', '--no-db', *keys, '--set', 'rule=ep', says='learns from errors')
+    assert 'do not spike' in run('train', '--no-db', '--set', 'neuron.tau=1 ms', '--set', 'train.epochs=1').stderr
+
+
+main([test_spikes_as_users_meet_them, test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])
