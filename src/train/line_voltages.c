@@ -214,7 +214,8 @@ static mho_err find_states(mho_trainer *t, int image, bool settled, free_states 
   mho_err err = mho__trainer_test_images(t, image, 1, s->z[0], &s->targets, ei);
   if (err)
     return err;
-  if (t->learner->rule->controls)
+  bool is_spiking = s->net->spiking != NULL; /* then lines carry the mean of their spikes */
+  if (t->learner->rule->controls || is_spiking)
     return settled ? take_prediction(t, image, s, ei) : MHO_OK;
   if (mho_netlist_network_check(s->net, NULL) == MHO_OK)
     return take_rest(t, image, s, ei);
