@@ -90,7 +90,10 @@ static const char *without_random_reads(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   bool is_noisy = mho_array_is_noisy(array, e->array.params);
   bool shows_noise = array->shows_cells && mho_device_reads_noisy(&e->device_config);
-  if (is_noisy || (shows_noise && mho_experiment_has_cells(e)))
+  bool spikes = ((const mho_dynamics *)e->dynamics.entry)->spikes;
+  int kind = e->settle.encode.kind; /* of inputs that are fired anew in every repetition */
+  bool is_random = spikes && (kind == MHO_ENCODE_POISSON || kind == MHO_ENCODE_REGULAR);
+  if (is_noisy || is_random || (shows_noise && mho_experiment_has_cells(e)))
     return NULL;
   return "reads have no noise (array, device.read_noise)";
 }
