@@ -39,6 +39,7 @@
 #include "mho/model/check.h"
 #include "settle/encoder.h"
 #include "settle/links.h"
+#include "settle/votes.h"
 
 enum {
   POTENTIAL,
@@ -52,7 +53,7 @@ enum {
   PAST,
   DELAYED,
   STEPS,
-  ADAPTED
+  ADAPTED,
 };
 static const mho_var variables[] = {
     {"u", MHO_PER_HIDDEN, true, false},
@@ -67,6 +68,7 @@ static const mho_var variables[] = {
     {"delayed", MHO_PER_NEURON, false, false},   /* spikes that a link brings from there */
     {"steps", MHO_PER_SAMPLE, true, false},
     {"adapted", MHO_PER_UNIT, true, true}, /* part of thresholds that goes on */
+    MHO_VOTES_VARIABLES,
 };
 
 static const mho_spiking_config *config_of(const mho_phase *p) {
@@ -603,7 +605,7 @@ static const char *idle(const mho_experiment *e, const char *key) {
 
 static const mho_default defaults[] = {
     {"settle.method", "steps"},
-    {"rule.name", "perturb"},
+    {"rule.name", "stdp"},
 };
 
 const mho_dynamics mho_dynamics_spiking = {

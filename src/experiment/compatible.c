@@ -123,6 +123,7 @@ static mho_err read_out_follows(const subject *s) {
 }
 
 static mho_err loss_fits_output(const subject *s) {
+  static const char *const words[] = {"softmax", "linear", "state", "votes"};
   const mho_network_config *c = &s->e->network;
   bool is_softmax = c->output == MHO_OUTPUT_SOFTMAX, is_squared = c->loss == MHO_LOSS_SQUARED;
   if (is_softmax != is_squared)
@@ -131,7 +132,7 @@ static mho_err loss_fits_output(const subject *s) {
     return at_key(s, "network", "loss",
                   "network.loss: cross_entropy is of probabilities, which network.output %s "
                   "does not answer: use squared, or network.output softmax",
-                  c->output == MHO_OUTPUT_LINEAR ? "linear" : "state");
+                  words[c->output]);
   return at_key(s, "network", "loss",
                 "network.loss: squared is of numbers, and network.output softmax answers "
                 "probabilities: use cross_entropy, or network.output linear");

@@ -12,18 +12,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Initial weights follow from the size of layers, or from w_max. */
+static const char *without_rule_of_thumb(const mho_experiment *e) {
+  return e->network.w_max > 0 ? "initial weights go by network.w_max" : NULL;
+}
+
+static const char *without_w_max(const mho_experiment *e) {
+  return e->network.w_max > 0 ? NULL : "initial weights go by network.init (network.w_max)";
+}
+
 static const mho_param network_table[] = {
     MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536,
                "neurons of each hidden layer"),
     MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
                "alpha, the scale of forward weights between hidden layers"),
-    MHO_P_CHOICE(mho_network_config, output, "output", "softmax|linear|state", MHO_OUTPUT_SOFTMAX,
-                 "read-out: probabilities of classes, the summed inputs as they are, or neurons "
-                 "that settle with the hidden ones, fed back to as those are"),
+    MHO_P_CHOICE(mho_network_config, output, "output", "softmax|linear|state|votes",
+                 MHO_OUTPUT_SOFTMAX,
+                 "read-out: probabilities of classes, the summed inputs as they are, neurons that "
+                 "settle with the hidden ones, fed back to as those are, or, without weights, what "
+                 "neurons of the last hidden layer vote for, each for the class that it fires most "
+                 "for on training images"),
     MHO_P_CHOICE(
         mho_network_config, loss, "loss", "cross_entropy|squared", MHO_LOSS_CROSS_ENTROPY,
-        "of the read-out: cross-entropy of softmax, or half the squared error of linear and "
-        "state, against values or 1 for the label and 0 elsewhere"),
+        "of the read-out: cross-entropy of softmax, or half the squared error of linear, state "
+        "and votes, against values or 1 for the label and 0 elsewhere"),
     MHO_P_BOOL(mho_network_config, biases, "biases", false,
                "every layer learns biases: one more row of the crossbar that leads to it, whose "
                "input is always 1"),
@@ -39,7 +51,13 @@ static const mho_param network_table[] = {
         mho_network_config, init, "init", "glorot|fan_in|he", MHO_INIT_GLOROT,
         "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
         "+-1/sqrt(n_in); or in +-sqrt(6/n_in), biases 0; with device.mapping single from 0 "
-        "on"),
+        "on",
+        .idle = without_rule_of_thumb),
+    MHO_P_REAL(mho_network_config, w_max, "w_max", "", 0, 0, 1e6,
+               "largest weight that devices hold, of every crossbar that is trained; 0: "
+               "device.weight_range times the largest initial one"),
+    MHO_P_REAL(mho_network_config, w_start, "w_start", "", 1, 0, 1,
+               "w_max above 0: the largest initial weight, over it", .idle = without_w_max),
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
@@ -285,6 +303,11 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   weights w = weights_of(net, c, e, o->config->init);
   if (inhibits(o, e))
     w.bound = 1;
+  double range = w.bound * o->device_config->weight_range;
+  if (c->trained && o->config->w_max > 0) {
+    range = o->config->w_max;
+    w.bound = range * o->config->w_start;
+  }
   bool biases_drawn = bias && o->config->init == MHO_INIT_FAN_IN && !o->resistive;
   size_t columns = (size_t)w.columns, drawn = (size_t)(w.inputs + biases_drawn) * columns;
   mho_crossbar_options x = {.device = o->device,
@@ -295,7 +318,7 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
                             .array = o->array,
                             .array_params = o->array_params,
                             .array_config = o->array_config,
-                            .w_max = w.bound * o->device_config->weight_range,
+                            .w_max = range,
                             .positive_rows = o->resistive ? w.inputs : 0,
                             .chip_seed = o->seeds.chip,
                             .noise_seed = o->seeds.noise,
@@ -621,6 +644,15 @@ static mho_err add_answer(mho_graph *g, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* Votes need no weights: no edge leads into the read-out, or out of it. */
+static void take_off_read_out(mho_graph *g) {
+  int kept = 0, last = g->n_layers - 1;
+  for (int i = 0; i < g->n_edges; i++)
+    if (g->edge[i].from != last && g->edge[i].to != last)
+      g->edge[kept++] = g->edge[i];
+  g->n_edges = kept;
+}
+
 /* A network of resistors has every input twice, the second time with the other sign. */
 static void double_inputs(mho_graph *g) {
   g->size[0] *= 2;
@@ -647,6 +679,8 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
     double_inputs(g);
   if (!err && o->spiking)
     err = mho__spiking_edges(o->config, g, ei);
+  if (o->config->output == MHO_OUTPUT_VOTES)
+    take_off_read_out(g);
   if (!err && o->config->output == MHO_OUTPUT_STATE)
     err = add_answer(g, ei);
   if (!err && o->plan)

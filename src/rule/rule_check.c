@@ -26,6 +26,18 @@ static mho_err knows_outputs(const mho_experiment *e, mho_errinfo *ei) {
       rule->entry.id);
 }
 
+/* Votes are counted of neurons that find out by themselves what to fire for. */
+static mho_err knows_votes(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  bool votes = e->network.output == MHO_OUTPUT_VOTES;
+  if (votes && !rule->spikes)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.output: votes are of neurons that learn from their own spikes, and "
+                    "rule.name '%s' teaches a read-out: use rule stdp, or network.output softmax",
+                    rule->entry.id);
+  return MHO_OK;
+}
+
 /* What leads back is what the rule goes by: links, or the controls of a controller. */
 static mho_err takes_path(const mho_experiment *e, mho_errinfo *ei) {
   static const char *const words[] = {"links", "direct", "chain"};
@@ -129,6 +141,8 @@ mho_err mho__rule_check(const mho_experiment *e, mho_errinfo *ei) {
   mho_err err = neurons_rest(e, ei);
   if (!err)
     err = knows_outputs(e, ei);
+  if (!err)
+    err = knows_votes(e, ei);
   if (!err)
     err = takes_path(e, ei);
   if (!err)

@@ -4,6 +4,7 @@
 
 #include "mho/model/check.h"
 #include "settle/links.h"
+#include "settle/votes.h"
 
 static const char *without_rates(const mho_experiment *e) {
   const char *why = mho_idle_without_spikes(e);
@@ -277,7 +278,10 @@ void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *co
   mho_real *e = error ? error + (size_t)p->row0 * (size_t)classes : NULL;
   mho_real *y = p->s->z[last] ? mho__values(net, p->s->z, last, p->row0) : e;
 
-  mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
+  if (net->output == MHO_OUTPUT_VOTES)
+    mho__votes(p, y);
+  else
+    mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
   mho__add_push(p, last, y);
   judge(p, classes, y, &targets, loss, correct);
   if (e)

@@ -8,7 +8,7 @@
 
 #include "base/streams.h"
 #include "train/arrays.h"
-#include "train/trainer.h"
+#include "train/neuron_labels.h"
 
 void mho__calibrate_at_rest(mho_trainer *t) {
   mho_batch b = {
@@ -43,6 +43,9 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
   double start = mho_seconds(), squares = 0;
   int capacity = t->learner->capacity, batches = ceil_div(images->n, capacity);
   mho__calibrate_at_rest(t);
+  mho_err labelled = mho__neuron_labels(t, ei);
+  if (labelled)
+    return labelled;
 
   for (int i = 0; i < batches; i++) {
     if (may_stop && mho_stopped(t->ctx))

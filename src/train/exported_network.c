@@ -51,6 +51,11 @@ static mho_err chain_of(const mho_trainer *t, mho_chain *out, mho_errinfo *ei) {
                      .height = net->layer[0].height,
                      .width = net->layer[0].width};
   int layers = net->n_layers - 1 - (net->output == MHO_OUTPUT_STATE), forward = 0;
+  if (net->spiking)
+    return mho_fail(ei, MHO_EINVAL,
+                    "dynamics.name: neurons of '%s' spike, which such files do not hold: mho "
+                    "export --weights FOLDER writes every matrix",
+                    t->e->dynamics.entry->id);
   for (int c = 0; c < net->n_trained; c++)
     forward += net->connection[c].role == MHO_FORWARD;
   if (forward != layers)

@@ -49,6 +49,7 @@ NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r
             r'"synapse":\s*"delta"', r'"inhibit":\s*"none"', r'"winners":\s*"all"', r'"reset":\s*"subtract"',
             r'"(inhibit_time|refractory|reset_to|rest)":\s*0\.0', r'"strict":\s*(false|0\.0)',
             r'"tau":\s*0\.02\b', r'"tau_syn":\s*0\.005\b', r'"tau_inh":\s*0\.01\b',
+            r'"w_max":\s*0\.0', r'"w_start":\s*1\.0',
             r'"resistive":\s*\{[^{}]*(\{[^{}]*\}[^{}]*)*\}', r'"nudge_by":\s*"conductance"']
 
 # Columns that the later program alone has: where they are NULL they say nothing.

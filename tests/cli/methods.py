@@ -144,5 +144,28 @@ def test_spikes_as_users_meet_them():
     assert 'do not spike' in run('train', '--no-db', '--set', 'neuron.tau=1 ms', '--set', 'train.epochs=1').stderr
 
 
-main([test_spikes_as_users_meet_them, test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
+def test_stdp_as_users_meet_it():
+    """One run through every verb that reads crossbars; labels are part of a checkpoint, and those of another chip its own."""
+    keys = ['--set', 'rule=stdp', '--set', 'network.hidden=[20]', '--set', 'dataset.train=200', '--set', 'dataset.test=100',
+            '--set', 'train.epochs=2']
+    db = ['--db', 'runs.db']
+    done = lines('train', *db, '--name', 'stdp', *keys, '--json')
+    assert done[-1]['final_test_acc'] > 0.4 and done[-2]['pulses'] > 1e4, done
+    evaluated = json.loads(run('eval', 'stdp', *db, '--json').stdout)
+    assert abs(evaluated['accuracy'] - done[-1]['final_test_acc']) < 1e-9, evaluated
+    assert 0 < json.loads(run('eval', 'stdp', *db, '--json', '--set', 'array.read_noise=0.3').stdout)['accuracy'] < 1
+    two = [lines('train', '--no-db', *keys, '--threads', n, '--json')[-2] for n in '124']
+    assert len({(e['loss'], e['test_acc'], e['pulses']) for e in two}) == 1, two
+    run('export', 'stdp', *db, '--weights', 'stdp')
+    refused('export', 'stdp', *db, '--weights', 'stdp.onnx', says='spike', code=None)
+    refused('netlist', 'stdp', *db, '--network', says='have no netlist as a whole', code=None)
+    run('netlist', 'stdp', *db, '--layer', 'x-h1', '--out', 'stdp.cir')
+    assert 'test accuracy' in run('program', 'stdp', *db, '--set', 'device=linear').stdout
+    lines('train', *db, '--from', 'stdp', *keys, '--json')
+    if HAS_NGSPICE:
+        assert run('netlist', '--check', 'stdp.cir').stdout.count('pass') == 1
+        assert run('cosim', 'stdp', *db, '--layer', 'x-h1').stdout.count('pass') == 2
+
+
+main([test_spikes_as_users_meet_them, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])

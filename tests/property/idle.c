@@ -209,6 +209,7 @@ static const char *const incidental[] = {
     "array.wire.tolerance",
     "array.calibration.every",
     "settle.tolerance",
+    "neuron.strict",
 };
 
 static bool is_in(const char *key, int n, const char *const *list) {
@@ -511,6 +512,33 @@ static void test_neurons_that_fire(void **state) {
   assert_int_equal(wrong, 0);
 }
 
+/* The same of neurons that spike: enough of them must for keys to act. */
+#define SPIKE_NET "network: {hidden: [12, 8], lateral: true, back: true}\ndynamics: spiking\n"
+#define SPIKE_RUN                                                                                  \
+  "settle: {steps: 20, encode: {rate: 700 Hz}}\nfeedback: {scale: 0.5}\n"                          \
+  "rule: {name: perturb, size: 0.3}\n"
+#define SPIKE_STDP                                                                                 \
+  "network: {hidden: [12, 8]}\n"                                                                   \
+  "settle: {steps: 40, encode: {rate: 700 Hz}}\n"
+
+static void test_neurons_that_spike(void **state) {
+  static const char *const configs[] = {
+      SPIKE_NET SPIKE_RUN "neuron: {threshold: {value: 0.1, spread: 0.02}}\n",
+      SPIKE_NET SPIKE_RUN
+      "neuron: {synapse: current, reset: value, inhibit: line, refractory: 2 ms,"
+      " threshold: {value: 0.05, law: layer, least: 0.01}}\n",
+      SPIKE_STDP "rule: {name: stdp}\nneuron: {threshold: {value: 8, law: fixed}}\n",
+      SPIKE_STDP "rule: {name: stdp, window: exponential}\n"
+                 "neuron: {threshold: {value: 8, law: layer, least: 7.99}}\n",
+  };
+  static const char *const only[] = {"neuron.", "settle.", "network.", "feedback.", "rule."};
+  int wrong = 0;
+  for (int i = 0; i < MHO_COUNT(configs); i += is_long() ? 1 : 3)
+    for (int k = 0; k < MHO_COUNT(only); k++)
+      wrong += check_keys(configs[i], only[k]);
+  assert_int_equal(wrong, 0);
+}
+
 /* ---------------------------------------------------------------- what they are to say */
 
 /* Why a key of an experiment has no effect, as it is said; NULL: it acts. */
@@ -571,6 +599,7 @@ int main(void) {
       cmocka_unit_test(test_arrays),
       cmocka_unit_test(test_mappings),
       cmocka_unit_test(test_neurons_that_fire),
+      cmocka_unit_test(test_neurons_that_spike),
       cmocka_unit_test(test_reasons),
   };
   return cmocka_run_group_tests(tests, setup, teardown_registry);

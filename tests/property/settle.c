@@ -271,6 +271,12 @@ static const char *hardware[] = {
     "{threshold: {value: 0.2, law: layer, spread: 0.05}, winners: one, delay: {forward: 2 ms}}\n"
     "settle: {steps: 20, encode: {rate: 500 Hz}}\nrule: perturb\narray: {read_noise: 0.01}\n"
     "train: {batch: 77}\n",
+    "network: {hidden: [12]}\nrule: stdp\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3}\n"
+    "array: {read_noise: 0.01, wire: {r_word: 1 ohm}}\nsettle: {steps: 30}\ndataset: {train: 40}\n",
+    "network: {hidden: [12], lateral: true}\n"
+    "rule: {name: stdp, window: exponential, normalize: 9}\n"
+    "neuron: {threshold: {law: spike}, delay: {forward: 2 ms}}\ndevice: linear\nupdate: {scheme: "
+    "accumulate}\nsettle: {steps: 30}\ndataset: {train: 40}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, law: rms}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, law: gain}\ntrain: {batch: 77}\n",
     "network: {hidden: [20]}\ndevice: linear\nupdate: {scheme: accumulate}\n"

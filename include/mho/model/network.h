@@ -234,6 +234,8 @@ typedef struct mho_network_config {
   bool biases;
   bool lateral, back; /**< links that neurons which spike have beside the forward ones */
   int init;           /**< glorot, fan_in, he */
+  double w_max;       /**< of trained crossbars; 0: device.weight_range times the initial ones */
+  double w_start;     /**< largest initial weight over w_max */
 } mho_network_config;
 enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN, MHO_INIT_HE };
 /** The keys of mho_network_config. */

@@ -32,6 +32,8 @@ typedef enum mho_output {
   MHO_OUTPUT_LINEAR,  /**< its summed inputs as they are */
   /** What the last layer of neurons does, which settles with the hidden ones. */
   MHO_OUTPUT_STATE,
+  /** What classes the neurons of the last hidden layer vote for, by their labels. */
+  MHO_OUTPUT_VOTES,
 } mho_output;
 /** What training minimizes. */
 typedef enum mho_loss {

@@ -1,0 +1,367 @@
+/* stdp.c - plasticity by the times of spikes: a weight changes by what its row and its column have
+ * just fired.
+ *
+ * Wanted changes, with x_i the trace that row i has left (spike_trace.h, tau_pre), its spike of the
+ * step in it, and y_j that of neuron j (tau_post) before the step:
+ *
+ *   exponential  j fires:  dw_ij = A_post x_i h_j      row i fires:  dw_ij = -A_pre y_j
+ *   rectangular  j fires:  dw_ij = A_post where row i has fired within tau_pre, else -A_pre
+ *
+ * times update.rate. A pair of spikes a time D apart thus changes a weight by A_post
+ * exp(-D/tau_pre) where the row came first, else by -A_pre exp(-D/tau_post), summed over all pairs
+ * (traces: all) or over those of next neighbours. With tau_slow above 0 h_j is a trace that neuron
+ * j's earlier spikes have left (triplets: a pair alone changes nothing), else 1.
+ *
+ * The rectangular window compares: with devices whose steps shrink towards their bounds a weight
+ * comes to the probability that its row has fired when the neuron does.
+ *
+ * Every step with a change is one update, of outer products that any scheme writes: with
+ * `stochastic` and update.rate a device's step over A_post, a spike of a neuron is one SET pulse on
+ * the cells of rows that were active, and one RESET pulse on the others with probability
+ * A_pre/A_post. Columns whose weights are to have a constant sum (normalize) are read and written
+ * before every sample, which is counted: a read of every cell, and a pulse on each that is changed.
+ *
+ * Source: rectangular: D. Querlioz et al., IEEE Trans. Nanotechnol. 12:288 (2013); triplets and
+ * normalization: P. Diehl, M. Cook, Front. Comput. Neurosci. 9:99 (2015), and their published
+ * program; pairs: S. Song et al., Nat. Neurosci. 3:919 (2000).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "dynamics/spike_trace.h"
+#include "mho/model/check.h"
+#include "rule/phase.h"
+
+typedef struct stdp {
+  int window, traces;
+  double tau_pre, tau_post, tau_slow;
+  double rate_pre, rate_post;
+  double normalize;
+} stdp;
+
+enum { EXPONENTIAL, RECTANGULAR };
+
+static const stdp *stdp_of(const mho_experiment *e) {
+  return (const stdp *)(const void *)e->rule.params;
+}
+
+/* What is of exponential windows, and of columns that compare rows. */
+static const char *without_traces(const mho_experiment *e) {
+  return stdp_of(e)->window == EXPONENTIAL ? NULL : "the window is rectangular (rule.window)";
+}
+
+static const char *without_depression(const mho_experiment *e) {
+  const char *why = without_traces(e);
+  if (why || stdp_of(e)->rate_pre > 0)
+    return why;
+  return "spikes of rows lower no weight (rule.rate_pre)";
+}
+
+static const mho_param table[] = {
+    MHO_P_CHOICE(stdp, window, "window", "exponential|rectangular", RECTANGULAR,
+                 "how the change of a weight depends on the time between two spikes: it decays, or "
+                 "a neuron that fires raises the weights of rows that were active within tau_pre "
+                 "and lowers the others"),
+    MHO_P_CHOICE(stdp, traces, "traces", "all|nearest", MHO_TRACE_NEAREST,
+                 "window exponential: of all pairs of spikes, or of next neighbours",
+                 .idle = without_traces),
+    MHO_P_REAL(stdp, tau_pre, "tau_pre", "s", 20e-3, 1e-15, 1e6,
+               "for which a row counts as active, or in which its trace decays"),
+    MHO_P_REAL(stdp, tau_post, "tau_post", "s", 20e-3, 1e-15, 1e6,
+               "window exponential: in which the trace of a neuron decays",
+               .idle = without_depression),
+    MHO_P_REAL(stdp, tau_slow, "tau_slow", "s", 0, 0, 1e6,
+               "window exponential: a spike of a neuron raises weights by what earlier ones of it "
+               "have left, which decays in this time; 0: always alike",
+               .idle = without_traces),
+    MHO_P_REAL(stdp, rate_post, "rate_post", "", 1, 0, 1e6,
+               "of what is raised when a neuron fires, times update.rate"),
+    MHO_P_REAL(stdp, rate_pre, "rate_pre", "", 1, 0, 1e6,
+               "of what is lowered: when a row fires, or where a row was not active"),
+    MHO_P_REAL(stdp, normalize, "normalize", "", 0, 0, 1e9,
+               "sum that the weights into each neuron are brought to before every sample; 0: as "
+               "they are"),
+};
+
+enum {
+  PRE,    /* trace of a row, or steps for which it still counts as active */
+  POST,   /* trace of a neuron, */
+  SLOW,   /* its slow one, */
+  BEFORE, /* and the first before the step */
+  ROW,    /* what rows do when a neuron fires, */
+  COLUMN, /* and what columns do */
+};
+static const mho_var variables[] = {
+    {"pre", MHO_PER_NEURON, false, false},  {"post", MHO_PER_NEURON, false, false},
+    {"slow", MHO_PER_NEURON, false, false}, {"before", MHO_PER_NEURON, false, false},
+    {"row", MHO_PER_NEURON, false, false},  {"column", MHO_PER_NEURON, false, false},
+};
+
+/* Numbers of a variable of a layer, for the samples of the lesson. */
+static mho_real *values_of(const mho_lesson *l, int variable, int layer) {
+  return mho_vars_real(l->vars, variable, layer, l->sample0);
+}
+
+/* What a layer has fired in the last step. */
+static const mho_real *spikes_of(const mho_lesson *l, int layer) {
+  const mho_vars *v = l->state[0]->vars;
+  return mho_vars_real(v, mho_vars_find(v, "spike"), layer, l->sample0);
+}
+
+static double decay_of(double tau, const mho_tick *tick) {
+  return exp(-tick->dt / tau);
+}
+
+static bool any_is_set(size_t n, const mho_real *v) {
+  for (size_t i = 0; i < n; i++)
+    if (v[i] != 0)
+      return true;
+  return false;
+}
+
+/* ---------------------------------------------------------------- a step */
+
+/* Rows that have been active count down, and all raise or lower. */
+static void compare_rows(const stdp *own, const mho_tick *tick, size_t n, const mho_real *spike,
+                         mho_real *left, mho_real *row) {
+  mho_real window = (mho_real)fmax(round(own->tau_pre / tick->dt), 1);
+  mho_real up = (mho_real)own->rate_post, down = (mho_real)-own->rate_pre;
+  for (size_t i = 0; i < n; i++) {
+    mho_real less = left[i] > 0 ? left[i] - 1 : 0;
+    left[i] = spike[i] > 0 ? window : less;
+    row[i] = left[i] > 0 ? up : down;
+  }
+}
+
+/* What a layer is as rows of those behind it. @return whether any of them lowers weights now. */
+static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
+  const stdp *own = l->params;
+  const mho_real *spike = spikes_of(l, layer);
+  mho_real *pre = values_of(l, PRE, layer), *row = values_of(l, ROW, layer);
+  size_t n = mho__rule_count(l, layer);
+  if (own->window == RECTANGULAR) {
+    compare_rows(own, tick, n, spike, pre, row);
+    return false;
+  }
+
+  mho__trace_step(own->traces, decay_of(own->tau_pre, tick), n, spike, pre);
+  for (size_t i = 0; i < n; i++)
+    row[i] = (mho_real)own->rate_post * pre[i];
+  return own->rate_pre > 0 && any_is_set(n, spike);
+}
+
+/* What a layer is as columns. @return whether any of them fires. */
+static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
+  const stdp *own = l->params;
+  const mho_real *spike = spikes_of(l, layer);
+  mho_real *post = values_of(l, POST, layer), *before = values_of(l, BEFORE, layer);
+  mho_real *slow = values_of(l, SLOW, layer), *column = values_of(l, COLUMN, layer);
+  size_t n = mho__rule_count(l, layer);
+  bool has_slow = own->window == EXPONENTIAL && own->tau_slow > 0;
+  double d = decay_of(own->tau_post, tick), slowly = has_slow ? decay_of(own->tau_slow, tick) : 0;
+
+  for (size_t i = 0; i < n; i++) {
+    before[i] = (mho_real)d * post[i];
+    column[i] = has_slow ? spike[i] * (mho_real)slowly * slow[i] : spike[i];
+  }
+  mho__trace_step(own->traces, d, n, spike, post);
+  mho__trace_step(own->traces, slowly, n, spike, slow);
+  return any_is_set(n, column);
+}
+
+/* After every step of the clock: traces move, and weights where anything has fired. */
+static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
+  const mho_lesson *l = of;
+  bool any = false;
+  for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
+    bool lowers = move_rows(l, tick, layer);
+    bool raises = layer > 0 && move_columns(l, tick, layer);
+    any |= lowers || raises;
+  }
+  if (any)
+    mho_lesson_apply(l, MHO_APPLY_STEP);
+}
+
+static void change(const mho_lesson *l, int connection, mho_change *out) {
+  const stdp *own = l->params;
+  const mho_connection *k = &l->net->connection[connection];
+  mho_outer *raised = mho_change_add(out);
+  raised->pre = values_of(l, ROW, k->from);
+  raised->post = values_of(l, COLUMN, k->to);
+  raised->n = l->n;
+  raised->scale = -1; /* of a gradient, which is followed downwards */
+  if (own->window == RECTANGULAR || own->rate_pre == 0)
+    return;
+
+  mho_outer *lowered = mho_change_add(out);
+  lowered->pre = spikes_of(l, k->from);
+  lowered->post = values_of(l, BEFORE, k->to);
+  lowered->n = l->n;
+  lowered->scale = own->rate_pre;
+}
+
+/* ---------------------------------------------------------------- sums of columns */
+
+/* What columns are brought to their sums with. */
+typedef struct scaling {
+  double *sum;  /* [cols of the widest crossbar] */
+  mho_real *dw; /* the same */
+  mho_pulse_counts *counts;
+} scaling;
+
+static void scaling_free(void *own) {
+  scaling *s = own;
+  if (!s)
+    return;
+  mho_free(s->sum);
+  mho_free(s->dw);
+  mho_free(s->counts);
+  mho_free(s);
+}
+
+static mho_err scaling_new(const mho_network *net, const void *params, int batch, void **own,
+                           mho_errinfo *ei) {
+  size_t widest = 1;
+  (void)params;
+  (void)batch;
+  for (int c = 0; c < net->n_trained; c++)
+    widest = mho_max_size(widest, (size_t)net->connection[c].xb->cols);
+
+  scaling *s = mho_alloc(1, sizeof *s);
+  if (s) {
+    s->sum = mho_alloc(widest, sizeof *s->sum);
+    s->dw = mho_alloc(widest, sizeof *s->dw);
+    s->counts = mho_alloc((size_t)net->n_trained, sizeof *s->counts);
+  }
+  if (!s || !s->sum || !s->dw || !s->counts) {
+    scaling_free(s);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the sums of %zu columns", widest);
+  }
+  *own = s;
+  return MHO_OK;
+}
+
+/* Write a row towards the columns' sums. */
+static void scale_row(const mho_lesson *l, int c, int row, double wanted,
+                      mho_pulse_counts *counts) {
+  const scaling *s = l->own;
+  mho_crossbar *x = mho_lesson_crossbar(l, c);
+  size_t cols = (size_t)x->cols, first = (size_t)row * cols;
+  const mho_real *w = mho_crossbar_matrix(x) + first;
+
+  for (size_t j = 0; j < cols; j++) {
+    s->dw[j] = s->sum[j] > 0 ? (mho_real)(wanted / s->sum[j] - 1) * w[j] : 0;
+    counts->set += s->dw[j] > 0;
+    counts->reset += s->dw[j] < 0;
+  }
+  counts->reads += (double)cols;
+  counts->clipped += mho_crossbar_add(x, first, cols, s->dw, mho__step_refresh(l->thread->update));
+}
+
+/* Before a sample that is learned from. */
+static void normalize(const mho_lesson *l) {
+  const stdp *own = l->params;
+  const scaling *s = l->own;
+  bool learns = l->applies == MHO_APPLY_STEP;
+  if (own->normalize <= 0 || !learns)
+    return;
+
+  for (int c = 0; c < l->net->n_trained; c++) {
+    const mho_crossbar *x = l->net->connection[c].xb;
+    s->counts[c] = (mho_pulse_counts){0};
+    for (int j = 0; j < x->cols; j++)
+      s->sum[j] = 0;
+    for (int i = 0; i < x->rows; i++)
+      for (int j = 0; j < x->cols; j++)
+        s->sum[j] += (double)mho_crossbar_matrix(x)[i * x->cols + j];
+    for (int i = 0; i < x->rows; i++)
+      scale_row(l, c, i, own->normalize, &s->counts[c]);
+  }
+  mho_lesson_wrote(l, s->counts);
+}
+
+/* ---------------------------------------------------------------- a lesson */
+
+static void learn(const mho_lesson *l, mho_rule_stats *stats) {
+  mho_phase p = mho__rule_phase(l);
+  p.ticked = learn_step;
+  p.of = (void *)(uintptr_t)l;
+  normalize(l);
+  mho_settle(&p, &stats->free);
+  p.thread->step = MHO_STEP_READ_OUT;
+  mho_read_out(&p, NULL, &stats->loss, &stats->correct, &stats->free);
+}
+
+/* ---------------------------------------------------------------- what it fits */
+
+#define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
+
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_topology *topology = (const mho_topology *)e->topology.entry;
+  if (!((const mho_dynamics *)e->dynamics.entry)->spikes)
+    REFUSE("rule.name: 'stdp' learns from spikes, and the neurons of dynamics.name '%s' have none: "
+           "use dynamics spiking",
+           e->dynamics.entry->id);
+  if (e->network.output != MHO_OUTPUT_VOTES)
+    REFUSE("network.output: rule.name 'stdp' teaches no read-out: use votes");
+  if (!mho_experiment_has_cells(e))
+    REFUSE("device.model: weights under rule.name 'stdp' go from bound to bound, and device.model "
+           "ideal has none: use soft_bounds or linear");
+  if (e->network.biases)
+    REFUSE("network.biases: rule.name 'stdp' has thresholds in their place: leave it out");
+  if (topology->own_layers && !strcmp(e->topology.entry->id, "conv"))
+    REFUSE("network.topology: rule.name 'stdp' does not learn the filters of conv: use layered");
+  if (e->gradient.importance != MHO_IMPORTANCE_NONE)
+    REFUSE("rule.importance: under rule.name 'stdp' no weights count for a neuron: use none");
+  return MHO_OK;
+}
+
+static const char *idle(const mho_experiment *e, const char *key) {
+  (void)e;
+  return strcmp(key, "rule.gradient") ? NULL : "there are no errors (rule.name)";
+}
+
+/* After Querlioz et al., for images of 64 to 784 inputs. */
+static const mho_default defaults[] = {
+    {"dynamics.name", "spiking"},
+    {"network.hidden", "100"},
+    {"network.output", "votes"},
+    {"network.w_max", "1"},
+    {"device.model", "soft_bounds"},
+    {"device.mapping", "single"},
+    {"update.optimizer", "sgd"},
+    {"update.scheme", "stochastic"},
+    {"update.rate", "0.01"},
+    {"settle.encode.rate", "130 Hz"},
+    {"neuron.threshold.value", "6"},
+    {"neuron.threshold.law", "target"},
+    {"neuron.threshold.gain", "0.05"},
+    {"neuron.inhibit", "line"},
+    {"neuron.winners", "one"},
+    {"neuron.reset", "value"},
+    {"train.batch", "1"},
+    {"train.epochs", "5"},
+};
+
+const mho_rule mho_rule_stdp = {
+    .entry = {.abi = MHO_ABI,
+              .id = "stdp",
+              .title = "plasticity by the times of spikes, read out by votes",
+              .equation = "dw_ij = rate (A_post x_i where j fires - A_pre y_j where i fires)",
+              .source = "Song et al., Nat. Neurosci. 3:919 (2000); Querlioz et al., IEEE Trans. "
+                        "Nanotechnol. 12:288 (2013); Diehl & Cook, Front. Comput. Neurosci. 9:99 "
+                        "(2015)",
+              .params = MHO_PARAMS(stdp, table),
+              MHO_DEFAULTS(defaults),
+              .check = check,
+              .idle = idle},
+    .var = variables,
+    .n_vars = MHO_COUNT(variables),
+    .spikes = true,
+    .own_new = scaling_new,
+    .own_free = scaling_free,
+    .predict = mho__rule_predict,
+    .learn = learn,
+    .change = change,
+    .applies = MHO_APPLY_STEP,
+};
