@@ -5,7 +5,7 @@
 packages="gcc libc6-dev pkg-config meson ninja-build python3 python3-numpy python3-scipy
   libgsl-dev libopenblas-dev libsuitesparse-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
   libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
-# Estimators and notebooks: 365 MB. PyTorch, 960 MB, is not among them: its tests run where it is (python3-torch).
+# Estimators and notebooks: 280 MB. PyTorch, 960 MB, is not among them: its tests run where it is (python3-torch).
 check_packages="python3-pandas python3-sklearn python3-matplotlib python3-tqdm python3-ipykernel python3-nbclient clang-format g++ man-db groff-base mandoc zsh fish"
 slow_packages="python3-sphinx python3-myst-parser furo chromium debootstrap"
 [ "$(uname -m)" != x86_64 ] || packages="$packages libxsmm-dev"
