@@ -173,13 +173,9 @@ static double current_left(const mho_network *net, int l, int j, double n, doubl
   return conducts ? 0 : left;
 }
 
-typedef struct balance {
-  double kirchhoff, dissipated, supplied;
-} balance;
-
 /* Currents and powers of the nodes of layer l, of the one sample that is watched. In the balance a
  * layer has the weight (c/a)^(l - 1), 1 without amplifiers. */
-static void add_layer(const mho_chunk *c, int l, double weight, balance *b) {
+static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) {
   const mho_phase *p = c->phase;
   const mho_network *net = p->net;
   const mho_connection *k = &net->connection[link_into(net, l)->connection];
@@ -217,7 +213,7 @@ static void watch(const mho_chunk *c, int l, const mho_real *last) {
   const mho_phase *p = c->phase;
   const mho_resistive_config *own = p->net->resistive;
   mho_chunk now = *c;
-  balance b = {0};
+  mho_balance b = {0};
   double weight = 1;
   now.now[l] = last;
 
@@ -339,6 +335,74 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
   if (mho__trace_of(p) && !mho_phase_is_nudged(p) && l == turn(p, mho_network_hidden(net)))
     watch(c, l, a);
   return false;
+}
+
+/* ---------------------------------------------------------------- the same of all samples */
+
+/* What the inputs of a sample supply, sum_i x_i^2 sum_j g_ij - sum_j v_j sum_i g_ij x_i.
+ * x: [inputs]; loads: their sums of conductances; in: [n] currents into layer 1, with biases. */
+static double power_of_inputs(const mho_network *net, const mho_real *loads, const mho_real *x,
+                              const mho_real *bias, const mho_real *in, const mho_real *v) {
+  double power = 0;
+  for (int i = 0; i < net->layer[0].n; i++)
+    power += (double)loads[i] * (double)x[i] * (double)x[i];
+  for (int j = 0; j < net->layer[1].n; j++)
+    power -= (double)v[j] * ((double)in[j] - (bias ? (double)bias[j] : 0));
+  return power;
+}
+
+/* The biases of a layer, [n]; NULL: it has none. */
+static const mho_real *biases_of(const mho_network *net, int l) {
+  const mho_connection *k = &net->connection[link_into(net, l)->connection];
+  size_t first = (size_t)(k->xb->rows - 1) * (size_t)k->xb->cols;
+  return k->bias ? mho_crossbar_matrix(k->xb) + first : NULL;
+}
+
+/* One sample in a layer: currents n into its nodes, which are at v. What conductances dissipate is
+ * the sum over their ends of a voltage times the current that leaves it into them. */
+static void balance_sample(const mho_network *net, int l, const load *s, double weight,
+                           const mho_real *n, const mho_real *v, mho_balance *b) {
+  const mho_real *bias = biases_of(net, l);
+
+  for (int j = 0; j < net->layer[l].n; j++) {
+    double vj = (double)v[j], in = (double)n[j], total = (double)loaded(s, j), in_diode = 0;
+    double brought = bias ? (double)bias[j] * vj : 0;
+    double left = current_left(net, l, j, in, total, vj, &in_diode);
+    b->kirchhoff = fmax(b->kirchhoff, fabs(left));
+    b->supplied += weight * brought;
+    b->dissipated += weight * (vj * (total * vj - in) + brought + in_diode);
+  }
+}
+
+static void balance(const mho_phase *p, mho_balance *out, mho_settle_stats *stats) {
+  const mho_network *net = p->net;
+  const mho_resistive_config *own = net->resistive;
+  const mho_real *x = mho__values(net, p->s->z, 0, p->row0);
+  const mho_real *drive = mho__values(net, p->s->drive, 1, p->row0);
+  const mho_real *loads =
+      mho_crossbar_line_sums(net->connection[link_into(net, 1)->connection].xb, true);
+  size_t inputs = (size_t)net->layer[0].n, first = (size_t)net->layer[1].n;
+  mho_chunk c = {.phase = p};
+  double weight = 1;
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    c.now[l] = mho__values(net, p->s->z, l, p->row0);
+
+  for (int i = 0; i < p->n; i++) {
+    size_t at = (size_t)i;
+    double power = power_of_inputs(net, loads, x + at * inputs, biases_of(net, 1),
+                                   drive + at * first, c.now[1] + at * first);
+    out[i] = (mho_balance){.dissipated = power, .supplied = power};
+  }
+
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    size_t n = (size_t)net->layer[l].n;
+    mho_real *in = mho__values(net, p->s->next, l, p->row0);
+    load s = load_of(p, l);
+    input(&c, l, NULL, in, stats);
+    for (int i = 0; i < p->n; i++)
+      balance_sample(net, l, &s, weight, in + (size_t)i * n, c.now[l] + (size_t)i * n, &out[i]);
+    weight *= own->current / own->voltage;
+  }
 }
 
 /* ---------------------------------------------------------------- the difference */
@@ -499,6 +563,7 @@ const mho_dynamics mho_dynamics_resistive = {
     .relax = relax,
     .difference = difference,
     .turn = turn,
+    .balance = balance,
     .outputs_states = true,
     .resistors = true,
 };

@@ -21,9 +21,7 @@ typedef struct pass {
 
 /* ---------------------------------------------------------------- samples */
 
-/* Inputs of n samples as they are held at the rails of a network of resistors, A x and -A x of each
- * sample, in place of x: from the last one on, whose place lies behind them. */
-static void double_inputs(int n, size_t features, double gain, mho_real *x) {
+void mho__double_inputs(int n, size_t features, double gain, mho_real *x) {
   for (int s = n - 1; s >= 0; s--) {
     const mho_real *from = x + (size_t)s * features;
     mho_real *plus = x + 2 * (size_t)s * features, *minus = plus + features;
@@ -72,7 +70,7 @@ static void load_images(const pass *p, int sample0, int n) {
 
   load_rows(p, sample0, n, x);
   if (resistive)
-    double_inputs(n, (size_t)learner->data->features, resistive->input_gain, x);
+    mho__double_inputs(n, (size_t)learner->data->features, resistive->input_gain, x);
 }
 
 /* ---------------------------------------------------------------- lessons */

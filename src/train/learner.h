@@ -82,6 +82,10 @@ bool mho__learner_has_nudged(const mho_learner *learner);
  *  @return MHO_OK; errors of the rule's trial, and what the settler could not do. */
 mho_err mho__learner_run(mho_learner *learner, const mho_batch *b, mho_rule_stats *sum,
                          mho_errinfo *ei);
+/** Inputs of n samples as they are held at the rails of a network of resistors, gain x and -gain x
+ *  of each sample, in place of x [n x features]: from the last one on, whose place lies behind
+ *  them. */
+void mho__double_inputs(int n, size_t features, double gain, mho_real *x);
 /** What the batch's samples should be answered with. */
 mho_targets mho__learner_targets(const mho_learner *learner);
 /** The lesson that a whole batch of n samples was, for mho_rule.change. */

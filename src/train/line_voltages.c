@@ -52,12 +52,12 @@ static void rule_key(const mho_trainer *t, const char *name, char *word, size_t 
     mho_param_format(p, t->e->rule.params, true, word, capacity);
 }
 
-mho_err mho__trainer_has_circuit(const mho_trainer *t, mho_errinfo *ei) {
+mho_err mho__trainer_has_crossbars(const mho_trainer *t, mho_errinfo *ei) {
   if (!t->net->resistive)
     return MHO_OK;
   return mho_fail(ei, MHO_EUNSUPPORTED,
-                  "dynamics.name: a network of resistors has no netlist, and its crossbars are not "
-                  "read one by one: use dynamics rate");
+                  "dynamics.name: in a network of resistors no crossbar is read by itself: take "
+                  "the whole network, mho netlist --network or mho cosim --what network");
 }
 
 mho_err mho__trainer_nudge_has_circuit(const mho_trainer *t, mho_errinfo *ei) {

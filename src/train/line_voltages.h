@@ -31,7 +31,7 @@ mho_err mho__trainer_test_images(const mho_trainer *t, int first, int n, mho_rea
 /* beta_f of the experiment's rule; 0.1, the usual one, where the rule has none. */
 double mho__trainer_nudge(const mho_trainer *t);
 /* MHO_EUNSUPPORTED for a network of resistors. */
-mho_err mho__trainer_has_circuit(const mho_trainer *t, mho_errinfo *ei);
+mho_err mho__trainer_has_crossbars(const mho_trainer *t, mho_errinfo *ei);
 /* MHO_EUNSUPPORTED when the rule nudges as the circuit of a network does not: it reads the error
  * anew at every step, or pulls neurons back. */
 mho_err mho__trainer_nudge_has_circuit(const mho_trainer *t, mho_errinfo *ei);

@@ -3,11 +3,12 @@
 #include "mho/model/circuit.h"
 #include "train/line_voltages.h"
 #include "train/trained_control.h"
+#include "train/trained_resistors.h"
 
 mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_connection *k,
                                    bool transposed, int n, mho_cosim_result result, void *user,
                                    mho_errinfo *ei) {
-  mho_err err = mho__trainer_has_circuit(t, ei);
+  mho_err err = mho__trainer_has_crossbars(t, ei);
   if (err)
     return err;
   return mho_cosim_reads(s, k->xb, &t->e->device_config, &t->e->array_config, transposed, n, result,
@@ -17,9 +18,6 @@ mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_conne
 mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool transient, bool norton,
                                   mho_cosim_result result, void *user, mho_errinfo *ei) {
   mho_targets targets;
-  mho_err none = mho__trainer_has_circuit(t, ei);
-  if (none)
-    return none;
   if (n < 1 || n > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", n, MHO_CHUNK_MAX);
   if (t->learner->rule->controls && (transient || norton))
@@ -28,6 +26,8 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
                     "leave --transient and --norton out");
   if (t->learner->rule->controls)
     return mho__trainer_cosim_control(t, s, n, result, user, ei);
+  if (t->net->resistive)
+    return mho__trainer_cosim_resistors(t, s, n, transient, norton, result, user, ei);
 
   mho_real *images = mho_alloc((size_t)n * (size_t)t->net->layer[0].n, sizeof *images);
   if (!images)

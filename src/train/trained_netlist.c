@@ -6,6 +6,7 @@
 #include "mho/model/circuit.h"
 #include "train/line_voltages.h"
 #include "train/trained_control.h"
+#include "train/trained_resistors.h"
 
 /* ---------------------------------------------------------------- one read of a crossbar */
 
@@ -93,7 +94,7 @@ mho_err mho_trainer_netlist_crossbar(mho_trainer *t, const mho_trained_netlist *
                                      mho_errinfo *ei) {
   crossbar_values c = {0};
   *out = NULL;
-  mho_err err = mho__trainer_has_circuit(t, ei);
+  mho_err err = mho__trainer_has_crossbars(t, ei);
   if (!err)
     err = values_new(o->connection->xb, &c, ei);
   if (!err)
@@ -150,11 +151,10 @@ mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o
   *out = NULL;
   if (t->learner->rule->controls)
     return mho__trainer_netlist_control(t, o, out, ei);
+  if (t->net->resistive)
+    return mho__trainer_netlist_resistors(t, o, out, ei);
 
-  mho_err err = mho__trainer_has_circuit(t, ei);
-  if (err)
-    return err;
-  err = mho__rest_find(t, o->image, &rest, ei);
+  mho_err err = mho__rest_find(t, o->image, &rest, ei);
   if (!err)
     err = write_network(t, o, &rest, out, ei);
   mho__rest_free(&rest);

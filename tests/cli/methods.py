@@ -116,8 +116,13 @@ def test_resistors_by_their_name():
 
     assert 'are no neurons' in run('train', '--no-db', *name, '--set', 'network.neuron=relu', '--set', 'train.epochs=1').stderr
     assert 'resistive.input_gain' in run('train', '--no-db', '--set', 'resistive.input_gain=2', '--set', 'train.epochs=1').stderr
-    refused('netlist', 'resistors', *db, '--layer', 'x-h1', says='a network of resistors has no netlist', code=None)
-    refused('netlist', 'resistors', *db, '--network', says='a network of resistors has no netlist', code=None)
+    refused('netlist', 'resistors', *db, '--layer', 'x-h1', says='no crossbar is read by itself', code=None)
+    refused('cosim', 'resistors', *db, '--layer', 'x-h1', says='no crossbar is read by itself', code=None)
+    refused('netlist', 'resistors', *db, '--network', '--transient', says='leave --transient and --norton out', code=None)
+    if HAS_NGSPICE:
+        run('netlist', 'resistors', *db, '--network', '--sample', '3', '--out', 'resistors.cir')
+        assert run('netlist', '--check', 'resistors.cir').stdout.count('pass') == 1
+        assert run('cosim', 'resistors', *db, '--what', 'network').stdout.count('pass') == 5
     refused('train', '--no-db', *name, '--set', 'device=linear', says='device.model: dynamics.name')
     refused('export', 'resistors', *db, '--weights', 'r.onnx', says=['a network of resistors passes nothing forward', '.npz'], code=None)
     assert 'conductances' in run('export', 'resistors', *db, '--weights', 'r.npz').stderr

@@ -242,6 +242,37 @@ MHO_API mho_err mho_spice_network_settle(mho_spice_network *c, const double *x, 
 /** Another time for .tran, s. */
 MHO_API void mho_spice_network_stop(mho_spice_network *c, double stop);
 
+/* ---------------------------------------------------------------- networks of resistors */
+
+/** A whole network of resistors (dynamics resistive): sources x_<i> hold the inputs, resistors of
+ *  1/(g g_unit) join the nodes v_<layer>_<j>, currents are their biases. Diodes and amplifiers are
+ *  sources that follow a node; a nudge is a resistor to the target, or a current. The largest
+ *  conductance of the network is device->g_max, and array.read_voltage drives an input of 1. Set
+ *  the members by name: the rest is zero, and a default. */
+typedef struct mho_netlist_resistors {
+  const mho_network *net;
+  const mho_device_config *device;
+  const double *x;      /**< [inputs] A x and -A x */
+  const double *target; /**< [classes]; nullable: free phase only */
+  double nudge;         /**< beta_f, of either sign, over a unit of conductance */
+  bool by_current;      /**< nudge by current, for which `free` is known */
+  bool control;         /**< add the .control block that makes `ngspice -b` run and print it */
+  /** [n_layers] of [n], nullable: expected voltages, in units of the network; outputs last. */
+  const double *const *free, *const *nudged;
+  double tolerance;  /**< of them, relative to the layer's largest */
+  const char *title; /**< nullable */
+} mho_netlist_resistors;
+
+/** Whether a network of resistors has a circuit: MHO_EUNSUPPORTED where no conductances join a node
+ *  with an input; MHO_EINVAL for a network of neurons; MHO_ENOMEM. */
+MHO_API mho_err mho_netlist_resistors_check(const mho_network *net, mho_errinfo *ei);
+/** The netlist as text. With control it prints "free_<layer>_<j> = V" for every node, and
+ *  "nudged_<layer>_<j>" with a target, when run by `ngspice -b`.
+ *  @param out  the text; free it with mho_free.
+ *  @return MHO_OK; as mho_netlist_resistors_check. */
+MHO_API mho_err mho_netlist_resistors_write(const mho_netlist_resistors *x, char **out,
+                                            mho_errinfo *ei);
+
 /* ---------------------------------------------------------------- a device under pulses */
 
 /** A device and a train of pulses. Its subcircuit mem_<model> has the state at node g (normalized
@@ -344,6 +375,7 @@ typedef struct mho_cosim_network_options {
   const mho_real *x;   /**< [samples x features] */
   mho_targets targets; /**< [samples] */
   double nudge;        /**< beta_f */
+  bool by_current;     /**< of a network of resistors: nudged by currents */
   bool transient;      /**< also by .tran, until mho_netlist_settling_time */
   /** Also with the inputs' Norton equivalent, see MHO_NETLIST_NORTON. */
   bool both_inputs;
@@ -373,6 +405,23 @@ MHO_API mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const
  *          MHO_ENOMEM. */
 MHO_API mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o,
                                   mho_cosim_result result, void *user, mho_errinfo *ei);
+
+/** What the core settles a network of resistors to, as far as its precision goes: options of
+ *  mho_cosim_network, whose x is [samples x inputs], A x and -A x.
+ *  @param free    nudged: [n_layers] of [samples x n], out: voltages of the nodes, outputs last.
+ *  @param power   [samples] out, nullable: what the sources of the free phase supply, in units of
+ *                 the network. */
+MHO_API mho_err mho_cosim_resistors_core(const mho_cosim_network_options *o, double *const *free,
+                                         double *const *nudged, double *power, mho_errinfo *ei);
+
+/** Settle samples of a network of resistors in the core and in ngspice (.op of the circuit of
+ *  mho_netlist_resistors), free and nudged, and compare. Rows: voltages of both phases, and what
+ *  the nudge changes them by, relative to the largest of the layer; the power of the sources in the
+ *  free phase, relative.
+ *  @return MHO_OK when it ran, whether or not it passed; as mho_netlist_resistors_check;
+ *          MHO_ESPICE; MHO_ENOMEM. */
+MHO_API mho_err mho_cosim_resistors(mho_spice *s, const mho_cosim_network_options *o,
+                                    mho_cosim_result result, void *user, mho_errinfo *ei);
 
 /** What a network under a controller is compared in. */
 typedef struct mho_cosim_control_options {

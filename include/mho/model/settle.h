@@ -290,6 +290,14 @@ typedef struct mho_chunk {
   bool pulled;               /**< towards the free activities, in this step: mho_drive.pull */
 } mho_chunk;
 
+/** What the nodes of one sample at rest come to, in units of a network of resistors: a power is one
+ *  of units of conductance times squares of units of voltage. With amplifiers the conductances into
+ *  layer l, and their sources, count (c/a)^(l - 1) times. */
+typedef struct mho_balance {
+  double kirchhoff;            /**< largest current that a node has too much of */
+  double dissipated, supplied; /**< in conductances and junctions; by inputs and biases */
+} mho_balance;
+
 /** A registered dynamics: the physics of the neurons. Its state is mho_state's activities z and the
  *  variables of its table, mho_state.vars. Which hooks it has says which settlers can run it; those
  *  that are there work on the samples of a phase, on the calling thread. */
@@ -323,6 +331,10 @@ struct mho_dynamics {
   /** Nullable: number i (1 .. hidden layers) of the layers that a sweep takes one after another;
    *  without, from the input on in the free phase and from the outputs back in nudged ones. */
   int (*turn)(const mho_phase *p, int i);
+
+  /** Nullable: what Kirchhoff's law leaves of a free phase that has come to its end, and its
+   *  powers: out [n], of the phase's samples. It uses s->next. */
+  void (*balance)(const mho_phase *p, mho_balance *out, mho_settle_stats *stats);
 
   /* In time. */
 

@@ -1,0 +1,366 @@
+/* netlist_resistors.c - a whole network of resistors as a circuit.
+ *
+ * Every conductance is a resistor, every input a voltage source, every bias a current source; a
+ * rectifier is a source of current that follows the node's voltage. An ideal diode becomes one that
+ * conducts RECTIFIER_ON times the largest conductance of the network below 0. A junction has
+ * Shockley's law as it is, of which the diode of ngspice keeps to the forward part: below
+ * -3 n V_T it lets its current go to -I_s by a cube, up to .004 I_s beside it.
+ *
+ * An amplifier is a source of voltage behind the node, and one of current that draws from the node
+ * what a meter of 0 V sees. The nudge is a resistor to the target's voltage, or a current.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mho/model/circuit.h"
+#include "mho/spice.h"
+#include "spice/netlist_crossbar.h"
+#include "spice/netlist_resistors.h"
+
+#define add        mho__spice_text_add
+#define add_number mho__spice_text_add_number
+
+#define RECTIFIER_ON 1e11
+
+/* ---------------------------------------------------------------- the network */
+
+static const mho_network *net_of(const mho_netlist_resistors *x) {
+  return x->net;
+}
+
+static int outputs_of(const mho_network *net) {
+  return mho_hidden_end(net) - 1;
+}
+
+static const mho_crossbar *crossbar_into(const mho_network *net, int l) {
+  return net->connection[net->link[net->layer[l].forward].connection].xb;
+}
+
+static bool has_bias(const mho_network *net, int l) {
+  return net->connection[net->link[net->layer[l].forward].connection].bias;
+}
+
+static bool has_amplifiers(const mho_network *net) {
+  return net->resistive->voltage != 1 || net->resistive->current != 1;
+}
+
+static double largest_conductance(const mho_network *net) {
+  double most = 0;
+  for (int l = 1; l <= outputs_of(net); l++) {
+    const mho_crossbar *x = crossbar_into(net, l);
+    const mho_real *w = mho_crossbar_matrix(x);
+    size_t n = (size_t)(x->rows - has_bias(net, l)) * (size_t)x->cols;
+    for (size_t i = 0; i < n; i++)
+      most = fmax(most, (double)w[i]);
+  }
+  return most;
+}
+
+mho_resistor_units mho__resistor_units(const mho_network *net, const mho_device_config *device) {
+  double most = largest_conductance(net);
+  double volts = net->array.read_voltage / net->resistive->input_gain;
+  double siemens = most > 0 ? device->g_max / most : device->g_max;
+  return (mho_resistor_units){.volts = volts, .siemens = siemens, .amperes = volts * siemens};
+}
+
+/* Whether every node of a layer is joined with the layer before it by nodes that a source holds, or
+ * that are joined themselves: [n] of layer l from [n] of layer l - 1. */
+static void reach_forward(const mho_network *net, int l, const bool *before, bool *here) {
+  const mho_crossbar *x = crossbar_into(net, l);
+  const mho_real *w = mho_crossbar_matrix(x);
+  int rows = x->rows - has_bias(net, l);
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < x->cols; j++)
+      here[j] = here[j] || (before[i] && w[i * x->cols + j] > 0);
+}
+
+/* The same back: of layer l - 1 from layer l. */
+static void reach_back(const mho_network *net, int l, bool *before, const bool *here) {
+  const mho_crossbar *x = crossbar_into(net, l);
+  const mho_real *w = mho_crossbar_matrix(x);
+  int rows = x->rows - has_bias(net, l);
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < x->cols; j++)
+      before[i] = before[i] || (here[j] && w[i * x->cols + j] > 0);
+}
+
+/* The first node that no way of conductances leads to from an input. */
+static mho_err find_open_node(const mho_network *net, bool *const *held, mho_errinfo *ei) {
+  int last = outputs_of(net);
+  memset(held[0], true, (size_t)net->layer[0].n);
+
+  for (int round = 1; round <= last; round++) {
+    for (int l = 1; l <= last; l++)
+      reach_forward(net, l, held[l - 1], held[l]);
+    for (int l = last; l > 1; l--)
+      reach_back(net, l, held[l - 1], held[l]);
+  }
+
+  for (int l = 1; l <= last; l++)
+    for (int j = 0; j < net->layer[l].n; j++)
+      if (!held[l][j])
+        return mho_fail(ei, MHO_EUNSUPPORTED,
+                        "node %d of layer %s is joined with no input by conductances, so that "
+                        "nothing says its voltage: train on, or draw the network by another "
+                        "train.seed",
+                        j, net->layer[l].name);
+  return MHO_OK;
+}
+
+mho_err mho_netlist_resistors_check(const mho_network *net, mho_errinfo *ei) {
+  bool *held[MHO_LAYERS_MAX] = {NULL}, has_all = true;
+  if (!net->resistive)
+    return mho_fail(ei, MHO_EINVAL, "the network has neurons (dynamics.name), not nodes");
+
+  for (int l = 0; l <= outputs_of(net); l++) {
+    held[l] = mho_alloc((size_t)net->layer[l].n, sizeof *held[l]);
+    has_all = has_all && held[l];
+  }
+  mho_err err = has_all ? find_open_node(net, held, ei)
+                        : mho_fail(ei, MHO_ENOMEM, "no memory for the nodes of a network");
+  for (int l = 0; l <= outputs_of(net); l++)
+    mho_free(held[l]);
+  return err;
+}
+
+/* ---------------------------------------------------------------- head */
+
+static void add_head(mho_spice_text *t, const mho_netlist_resistors *x) {
+  const mho_network *net = net_of(x);
+  const mho_resistive_config *own = net->resistive;
+  mho_resistor_units unit = mho__resistor_units(net, x->device);
+
+  add(t, "*\n* layers:");
+  for (int l = 0; l <= outputs_of(net); l++)
+    add(t, " %s (%d)", net->layer[l].name, net->layer[l].n);
+  add(t, "\n* V(x_<i>): the inputs, A x and -A x; V(v_<layer>_<j>): nodes; ");
+  if (has_amplifiers(net))
+    add(t, "V(a_<layer>_<j>): behind their amplifiers; ");
+  add(t, "1 in the network is v_unit\n"
+         "* r_<from>_<to>_<i>_<j>: conductances, 1 in the network is g_unit\n\n* parameters\n");
+  mho__netlist_parameter(t, "v_unit", unit.volts, "V, a unit of voltage");
+  mho__netlist_parameter(t, "g_unit", unit.siemens, "S, a unit of conductance");
+
+  if (has_amplifiers(net)) {
+    mho__netlist_parameter(t, "gain_voltage", own->voltage, "of the amplifiers, forward");
+    mho__netlist_parameter(t, "gain_current", own->current, "of the current back");
+  }
+  if (own->rectifier == MHO_RECTIFIER_IDEAL)
+    mho__netlist_parameter(t, "g_on", RECTIFIER_ON * x->device->g_max, "S, of a diode that is on");
+  if (own->rectifier == MHO_RECTIFIER_JUNCTION) {
+    mho__netlist_parameter(t, "i_s", own->i_s * unit.amperes, "A, saturation current");
+    mho__netlist_parameter(t, "n_vt", own->n_vt, "V, emission coefficient times kT/q");
+  }
+}
+
+/* Rectifiers: from ground, which keeps a node at or above 0, and to ground. */
+static void add_subcircuits(mho_spice_text *t, const mho_network *net) {
+  switch (net->resistive->rectifier) {
+  case MHO_RECTIFIER_IDEAL:
+    add(t, "\n.subckt rectifier_from v\nB1 0 v I=g_on*uramp(-V(v))\n.ends\n"
+           ".subckt rectifier_to v\nB1 v 0 I=g_on*uramp(V(v))\n.ends\n");
+    break;
+  case MHO_RECTIFIER_JUNCTION:
+    add(t, "\n.subckt rectifier_from v\nB1 0 v I=i_s*(exp(-V(v)/n_vt)-1)\n.ends\n"
+           ".subckt rectifier_to v\nB1 v 0 I=i_s*(exp(V(v)/n_vt)-1)\n.ends\n");
+    break;
+  default:
+    break;
+  }
+}
+
+/* ---------------------------------------------------------------- elements */
+
+static void add_inputs(mho_spice_text *t, const mho_netlist_resistors *x,
+                       const mho_resistor_units *unit) {
+  add(t, "\n* inputs (V)\n");
+  for (int i = 0; i < x->net->layer[0].n; i++) {
+    add(t, "Vx_%d x_%d 0 ", i, i);
+    add_number(t, unit->volts * x->x[i]);
+    add(t, "\n");
+  }
+}
+
+/* The node that drives the conductances out of unit i of layer l. */
+static void add_driver(mho_spice_text *t, const mho_network *net, int l, int i) {
+  char letter = has_amplifiers(net) ? 'a' : 'v';
+  if (l == 0)
+    add(t, "x_%d ", i);
+  else
+    add(t, "%c_%s_%d ", letter, net->layer[l].name, i);
+}
+
+static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
+                             const mho_resistor_units *unit) {
+  const mho_crossbar *x = crossbar_into(net, l);
+  const mho_real *w = mho_crossbar_matrix(x);
+  const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
+  int rows = x->rows - has_bias(net, l);
+
+  add(t, "\n* conductances %s to %s (ohm)\n", from, to);
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < x->cols; j++) {
+      double g = (double)w[i * x->cols + j];
+      if (!(g > 0))
+        continue;
+      add(t, "R_%s_%s_%d_%d ", from, to, i, j);
+      add_driver(t, net, l - 1, i);
+      add(t, "v_%s_%d ", to, j);
+      add_number(t, 1 / (g * unit->siemens));
+      add(t, "\n");
+    }
+
+  if (!has_bias(net, l))
+    return;
+  add(t, "* biases of %s (A)\n", to);
+  for (int j = 0; j < x->cols; j++) {
+    add(t, "Ib_%s_%d 0 v_%s_%d ", to, j, to, j);
+    add_number(t, unit->amperes * (double)w[rows * x->cols + j]);
+    add(t, "\n");
+  }
+}
+
+static void add_node(mho_spice_text *t, const mho_network *net, int l, int j) {
+  const char *name = net->layer[l].name;
+  if (net->resistive->rectifier != MHO_RECTIFIER_NONE)
+    add(t, "Xd_%s_%d v_%s_%d rectifier_%s\n", name, j, name, j,
+        j < net->layer[l].n / 2 ? "from" : "to");
+  if (has_amplifiers(net))
+    add(t,
+        "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 {gain_voltage}\n"
+        "Vm_%s_%d m_%s_%d a_%s_%d 0\n"
+        "Fa_%s_%d v_%s_%d 0 Vm_%s_%d {gain_current}\n",
+        name, j, name, j, name, j, name, j, name, j, name, j, name, j, name, j, name, j);
+}
+
+static void add_nodes(mho_spice_text *t, const mho_network *net) {
+  bool any = net->resistive->rectifier != MHO_RECTIFIER_NONE || has_amplifiers(net);
+  for (int l = 1; any && l < outputs_of(net); l++) {
+    add(t, "\n* nodes %s\n", net->layer[l].name);
+    for (int j = 0; j < net->layer[l].n; j++)
+      add_node(t, net, l, j);
+  }
+}
+
+/* What nudges: conductances to the targets' voltages, or currents, which the free phase is
+ * without. */
+static void add_nudge(mho_spice_text *t, const mho_netlist_resistors *x,
+                      const mho_resistor_units *unit) {
+  const mho_network *net = net_of(x);
+  const char *name = net->layer[outputs_of(net)].name;
+  if (!x->target)
+    return;
+
+  add(t, "\n* nudge, off\n");
+  for (int k = 0; k < mho_network_classes(net); k++) {
+    if (x->by_current) {
+      add(t, "In_%d 0 v_%s_%d 0\n", k, name, k);
+      continue;
+    }
+    add(t, "Vy_%d y_%d 0 ", k, k);
+    add_number(t, unit->volts * x->target[k]);
+    add(t, "\nRn_%d v_%s_%d y_%d 1e30\n", k, name, k, k);
+  }
+}
+
+/* ---------------------------------------------------------------- what is printed */
+
+static void add_expected(mho_spice_text *t, const mho_netlist_resistors *x, const char *phase,
+                         const double *const *v, const mho_resistor_units *unit) {
+  const mho_network *net = net_of(x);
+  double before = 0;
+  if (!v)
+    return;
+
+  for (int l = 1; l <= outputs_of(net); l++) {
+    char name[48];
+    double most = 0;
+    for (int j = 0; j < net->layer[l].n; j++)
+      most = fmax(most, fabs(v[l][j]));
+    most = most > 0 ? most : before; /* a layer whose diodes all conduct */
+    before = most;
+    snprintf(name, sizeof name, "%s_%s_", phase, net->layer[l].name);
+    for (int j = 0; j < net->layer[l].n; j++)
+      mho__netlist_expect(t, name, j, unit->volts * v[l][j], unit->volts * x->tolerance * most,
+                          "V");
+  }
+}
+
+static void add_prints(mho_spice_text *t, const mho_network *net, const char *phase) {
+  add(t, "op\n");
+  for (int l = 1; l <= outputs_of(net); l++) {
+    const char *name = net->layer[l].name;
+    for (int j = 0; j < net->layer[l].n; j++)
+      add(t, "let %s_%s_%d = v(v_%s_%d)\nprint %s_%s_%d\n", phase, name, j, name, j, phase, name,
+          j);
+  }
+}
+
+/* The commands that switch the nudge on. */
+static void add_alters(mho_spice_text *t, const mho_netlist_resistors *x) {
+  for (int k = 0; k < mho_network_classes(x->net); k++) {
+    mho_resistor_alter a = mho__resistor_nudge(x, k);
+    add(t, "alter %s %s = ", a.device, a.parameter);
+    add_number(t, a.value);
+    add(t, "\n");
+  }
+}
+
+/* With "quit", because `ngspice -b` otherwise ends in exit code 1 for want of a .print line. */
+static void add_control(mho_spice_text *t, const mho_netlist_resistors *x) {
+  add(t, "\n.control\nset numdgt=15\n");
+  add_prints(t, x->net, "free");
+  if (x->target) {
+    add_alters(t, x);
+    add_prints(t, x->net, "nudged");
+  }
+  add(t, "quit\n.endc\n");
+}
+
+mho_resistor_alter mho__resistor_nudge(const mho_netlist_resistors *x, int k) {
+  mho_resistor_units unit = mho__resistor_units(x->net, x->device);
+  mho_resistor_alter a = {.parameter = x->by_current ? "dc" : "resistance"};
+  snprintf(a.device, sizeof a.device, "%s_%d", x->by_current ? "in" : "rn", k);
+  if (x->by_current)
+    a.value = unit.amperes * x->nudge * (x->target[k] - x->free[outputs_of(x->net)][k]);
+  else
+    a.value = 1 / (unit.siemens * x->nudge);
+  return a;
+}
+
+mho_err mho_netlist_resistors_write(const mho_netlist_resistors *x, char **out, mho_errinfo *ei) {
+  mho_spice_text t = {0};
+  *out = NULL;
+  mho_err err = mho_netlist_resistors_check(x->net, ei);
+  if (err)
+    return err;
+
+  const mho_network *net = net_of(x);
+  mho_resistor_units unit = mho__resistor_units(net, x->device);
+  mho__netlist_title(&t, x->title ? x->title : "network of resistors");
+  add_head(&t, x);
+
+  /* ngspice's own reltol of 1e-3 leaves voltages wrong in the third digit */
+  add(&t, "\n.options reltol=1e-9 vntol=1e-15 abstol=1e-18 gmin=1e-18 itl1=1000\n");
+  add_subcircuits(&t, net);
+  add_inputs(&t, x, &unit);
+  for (int l = 1; l <= outputs_of(net); l++)
+    add_conductances(&t, net, l, &unit);
+  add_nodes(&t, net);
+  add_nudge(&t, x, &unit);
+
+  add(&t, "\n* voltages (V), and what mho expects of them\n");
+  add_expected(&t, x, "free", x->free, &unit);
+  add_expected(&t, x, "nudged", x->nudged, &unit);
+  if (x->control)
+    add_control(&t, x);
+  add(&t, "\n.end\n");
+
+  if (t.failed) {
+    mho_free(t.p);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the netlist of a network");
+  }
+  *out = t.p;
+  return MHO_OK;
+}
