@@ -107,12 +107,13 @@ typedef struct mho_layer_row {
  *  own free phase, as in the epoch's row; with observe.settling (residual_max is known then) they
  *  are of the synchronous map on the test images observed, whatever settles in training; but where
  *  training settles in continuous time they are of its circuit, with the mean time and energy of a
- *  sample. */
+ *  sample. Kirchhoff's law and powers are of the test images, as mho_evaluation has them. */
 typedef struct mho_settle_row {
   int epoch;
   const char *phase; /**< free, nudged */
   double steps_mean, steps_max, residual_max, time_s, energy_j, spectral_radius, lyapunov;
   int64_t unsettled;
+  double kirchhoff, dissipated, supplied;
 } mho_settle_row;
 
 /** One term of what an epoch of training would take on hardware. */

@@ -83,6 +83,9 @@ typedef struct mho_evaluation {
   double rms;
   /** Mean of the samples that settle, in continuous time; else NaN. */
   double time_s;
+  /** Of nodes between resistors, in units of the network: the largest current that a node has too
+   *  much of, and the mean powers of samples, as mho_balance says; NaN without resistors. */
+  double kirchhoff, dissipated, supplied;
   int64_t unsettled;
   double seconds;
 } mho_evaluation;

@@ -79,7 +79,8 @@ struct mho_train_result {
   double final_test_loss; double best_test_loss; double val_loss; double final_test_rms; double best_test_rms;
 };
 struct mho_evaluation {
-  double accuracy; double loss; double settle_steps; double rms; double time_s; int64_t unsettled; double seconds;
+  double accuracy; double loss; double settle_steps; double rms; double time_s;
+  double kirchhoff; double dissipated; double supplied; int64_t unsettled; double seconds;
 };
 struct mho_evaluate_options {
   const char *checkpoint; mho_part part; int n_times; const double *time; int draws; int n_set; const char *const *set;

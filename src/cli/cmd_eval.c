@@ -179,6 +179,11 @@ static void print_json(const options *o, const mho_evaluated *r, const char *id,
 
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));
+  if (isfinite(v->kirchhoff)) {
+    json_object_set_new(j, "kirchhoff", json_real(v->kirchhoff));
+    json_object_set_new(j, "dissipated", json_real(v->dissipated));
+    json_object_set_new(j, "supplied", json_real(v->supplied));
+  }
   if (o->draws > 1) {
     json_object_set_new(j, "std", json_real(r->deviation));
     json_object_set_new(j, "draws", json_integer(o->draws));
@@ -202,6 +207,9 @@ static void print_sentence(const options *o, const mho_evaluation *v, const char
          v->loss, v->settle_steps, (long long)v->unsettled);
   if (isfinite(v->time_s))
     printf(", settled in %.3g s", v->time_s);
+  if (isfinite(v->kirchhoff))
+    printf(", current left %.2g, power %.6g dissipated of %.6g", v->kirchhoff, v->dissipated,
+           v->supplied);
   putchar('\n');
 }
 

@@ -145,6 +145,12 @@ static const struct {
      "AS \"cosines with backprop\" "
      "FROM settle WHERE run_id = ?1 AND phase = 'free' ORDER BY epoch",
      false},
+    {"Kirchhoff's law and powers at the test images, in units of the network",
+     "SELECT count(*) FROM settle WHERE run_id = ?1 AND kirchhoff IS NOT NULL",
+     "SELECT epoch, printf('%.2g', kirchhoff) AS \"largest current left\", "
+     "printf('%.6g', dissipated) AS dissipated, printf('%.6g', supplied) AS supplied "
+     "FROM settle WHERE run_id = ?1 AND phase = 'free' ORDER BY epoch",
+     false},
     {"controls, first training batch", "SELECT count(*) FROM control WHERE run_id = ?1",
      "SELECT epoch, (SELECT group_concat(printf('%.3g', size), ' ') FROM (SELECT size FROM control "
      "l WHERE l.run_id = ?1 AND l.epoch = c.epoch ORDER BY layer)) AS \"controls over inputs\", "

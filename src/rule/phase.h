@@ -28,9 +28,14 @@ static inline void mho__rule_settle(const mho_lesson *lesson, mho_real *error,
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
+/* What Kirchhoff's law leaves of the free phase, and its powers, where there are resistors. */
+void mho__rule_balance(const mho_lesson *lesson, mho_settle_stats *stats);
+
 /* mho_rule.predict of rules whose network settles. */
 static inline void mho__rule_predict(const mho_lesson *lesson, mho_rule_stats *stats) {
   mho__rule_settle(lesson, NULL, stats);
+  if (lesson->dynamics->balance)
+    mho__rule_balance(lesson, &stats->free);
 }
 
 /* Values of layer l for the samples of the lesson. */

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "rule/phase.h"
+
 /* ---------------------------------------------------------------- memory */
 
 /* What is kept of every layer, block after block of as many arrays as there are layers. */
@@ -54,6 +56,21 @@ void mho__squares_multiply(const mho_lesson *lesson) {
       product[i] = m[i] * e[i];
     }
   }
+}
+
+/* ---------------------------------------------------------------- balance */
+
+void mho__rule_balance(const mho_lesson *lesson, mho_settle_stats *stats) {
+  mho_phase free = mho__rule_phase(lesson);
+  mho_balance of[MHO_CHUNK_MAX], *sum = &stats->balance;
+  lesson->dynamics->balance(&free, of, stats);
+
+  for (int i = 0; i < lesson->n; i++) {
+    sum->kirchhoff = fmax(sum->kirchhoff, of[i].kirchhoff);
+    sum->dissipated += of[i].dissipated;
+    sum->supplied += of[i].supplied;
+  }
+  stats->balanced += lesson->n;
 }
 
 /* ---------------------------------------------------------------- outer products */

@@ -25,7 +25,7 @@
 static const char *const migration[MHO_STORE_VERSION] = {
     NULL,           energy_sql,          write_counts_sql, settle_samples_sql,
     run_keys_sql,   best_checkpoint_sql, programmed_sql,   values_sql,
-    importance_sql, control_sql,
+    importance_sql, control_sql,         balance_sql,
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a

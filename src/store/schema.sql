@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 10;
+PRAGMA user_version = 11;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -174,6 +174,9 @@ CREATE TABLE settle (
   lyapunov        REAL,                      -- finite-time maximal exponent, 1/step
   unsettled       INTEGER NOT NULL,          -- samples that missed the tolerance
   energy_j        REAL,                      -- J a sample, in the crossbars while it settles
+  kirchhoff       REAL,                      -- of resistors, at test images: largest current left at a node, in its units
+  dissipated      REAL,                      -- the same: power in conductances and junctions, mean, in its units
+  supplied        REAL,                      -- the same: power of inputs and biases
   PRIMARY KEY (run_id, epoch, phase)
 ) STRICT, WITHOUT ROWID;
 

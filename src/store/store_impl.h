@@ -9,7 +9,7 @@
 
 enum {
   MHO_STORE_APPLICATION = 0x6d686f31, /* "mho1"; schema.sql says the same */
-  MHO_STORE_VERSION = 10              /* of schema.sql */
+  MHO_STORE_VERSION = 11              /* of schema.sql */
 };
 
 struct mho_store {

@@ -242,6 +242,7 @@ static const mho_store_column settle_columns[] = {
     SETTLE(epoch, INT),       SETTLE(phase, WORD),           SETTLE(steps_mean, REAL),
     SETTLE(steps_max, REAL),  SETTLE(residual_max, REAL),    SETTLE(time_s, REAL),
     SETTLE(energy_j, REAL),   SETTLE(spectral_radius, REAL), SETTLE(lyapunov, REAL),
+    SETTLE(kirchhoff, REAL),  SETTLE(dissipated, REAL),      SETTLE(supplied, REAL),
     SETTLE(unsettled, INT64),
 };
 

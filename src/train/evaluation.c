@@ -33,6 +33,14 @@ static double sum_squares(const mho_trainer *t, int n) {
   return sum;
 }
 
+static void take_balance(const mho_settle_stats *free, mho_evaluation *out) {
+  if (!free->balanced)
+    return;
+  out->kirchhoff = free->balance.kirchhoff;
+  out->dissipated = free->balance.dissipated / (double)free->balanced;
+  out->supplied = free->balance.supplied / (double)free->balanced;
+}
+
 /* may_stop: the caller may want an end before the last batch. */
 static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
                         mho_evaluation *out, mho_errinfo *ei) {
@@ -78,10 +86,14 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
                           .loss = sum.loss / images->n,
                           .settle_steps = sum.free.steps / images->n,
                           .time_s = NAN,
+                          .kirchhoff = NAN,
+                          .dissipated = NAN,
+                          .supplied = NAN,
                           .unsettled = sum.free.unsettled,
                           .seconds = mho_seconds() - start};
   if (sum.free.timed)
     out->time_s = sum.free.time / (double)sum.free.timed;
+  take_balance(&sum.free, out);
   return MHO_OK;
 }
 

@@ -204,6 +204,10 @@ static void add_phase(mho_settle_stats *sum, const mho_settle_stats *s) {
   sum->timed += s->timed;
   sum->contraction = fmax(sum->contraction, s->contraction);
   sum->residual = fmax(sum->residual, s->residual);
+  sum->balance.kirchhoff = fmax(sum->balance.kirchhoff, s->balance.kirchhoff);
+  sum->balance.dissipated += s->balance.dissipated;
+  sum->balance.supplied += s->balance.supplied;
+  sum->balanced += s->balanced;
 }
 
 void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s) {

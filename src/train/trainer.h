@@ -36,7 +36,8 @@ struct mho_trainer {
   mho_loose_controls loose_controls;
   mho_order order;       /**< Of the training images. */
   mho_brought brought;   /**< Weights from elsewhere. */
-  mho_mistakes mistakes; /**< Of the last evaluation of the test. */
+  mho_mistakes mistakes; /**< Of the last evaluation of the test, ... */
+  mho_balance balance;   /**< ... and of nodes between resistors there; NaN without. */
   /** Parameters of the array models after mho_trainer_read_ideally; NULL before. */
   mho_choice *ideal_reads;
 };

@@ -166,6 +166,9 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
                            .energy_j = NAN,
                            .spectral_radius = NAN,
                            .lyapunov = NAN,
+                           .kirchhoff = g->t->balance.kirchhoff,
+                           .dissipated = g->t->balance.dissipated,
+                           .supplied = g->t->balance.supplied,
                            .unsettled = epoch->unsettled};
 
   int n_layers;
@@ -199,8 +202,10 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, mho_epoch_row 
   *(is_test ? &row->test_acc : &row->val_acc) = v.accuracy;
   if (t->data.values)
     *(is_test ? &row->test_loss : &row->val_loss) = v.loss;
-  if (is_test)
+  if (is_test) {
     row->test_rms = v.rms;
+    t->balance = (mho_balance){v.kirchhoff, v.dissipated, v.supplied};
+  }
   return MHO_OK;
 }
 

@@ -303,6 +303,38 @@ static void test_energy_falls_to_rest(void **state) {
   }
 }
 
+/* Evaluations say the same of test images: the largest current left, powers on average. */
+static void test_balance_of_evaluations(void **state) {
+  static const char *const nets[] = {IDEAL, JUNCTION, NONE, LOPSIDED, BOTH};
+  static const char *const sweeps[] = {"settle: {free: 3, nudged: 1}\n", LONG "}\n"};
+  for (int i = 0; i < MHO_COUNT(nets) * MHO_COUNT(sweeps); i++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml, NET("[12, 10]") "%s" RULE("nudge: 0.01") "%s",
+             nets[i / MHO_COUNT(sweeps)], sweeps[i % MHO_COUNT(sweeps)]);
+    mho_experiment *e;
+    mho_trainer *t = subject(yaml, &e);
+    mho_images test = mho_trainer_dataset(t)->test, three = test;
+    mho_evaluation all, few;
+    three.n = 3;
+    test.n = 4;
+    OK(mho_trainer_evaluate(t, &three, &few, &ei));
+    OK(mho_trainer_evaluate(t, &test, &all, &ei));
+
+    watched w = watch(yaml); /* of image 3 */
+    NEAR(4 * all.dissipated - 3 * few.dissipated, w.burnt, 1e-9, 0);
+    NEAR(4 * all.supplied - 3 * few.supplied, w.brought, 1e-9, 0);
+    NEAR(all.kirchhoff, fmax(few.kirchhoff, w.left), 1e-9, 1e-12);
+    if (i % MHO_COUNT(sweeps)) {
+      NEAR(all.dissipated, all.supplied, 1e-11, 0);
+      assert_true(all.kirchhoff < 1e-11);
+    } else {
+      assert_true(all.kirchhoff > 1e-6 && all.dissipated != all.supplied);
+    }
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
+}
+
 /* ---------------------------------------------------------------- training goes on */
 
 static double *weights_of(mho_trainer *t, size_t *n) {
@@ -458,10 +490,15 @@ static void test_lambert(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_lambert),     cmocka_unit_test(test_gradient),
-      cmocka_unit_test(test_differences), cmocka_unit_test(test_energy_falls_to_rest),
-      cmocka_unit_test(test_kept_states), cmocka_unit_test(test_negative_nudge),
-      cmocka_unit_test(test_node_alone),  cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_lambert),
+      cmocka_unit_test(test_gradient),
+      cmocka_unit_test(test_differences),
+      cmocka_unit_test(test_energy_falls_to_rest),
+      cmocka_unit_test(test_balance_of_evaluations),
+      cmocka_unit_test(test_kept_states),
+      cmocka_unit_test(test_negative_nudge),
+      cmocka_unit_test(test_node_alone),
+      cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -94,8 +94,8 @@ static void test_epoch_round_trip(void **state) {
   mho_epoch_row e = {1, .1, .2, nan_, .3, 6.2, 4, 5e9, 6, 7, 8, 9, nan_, 10, 11};
   mho_layer_row l[2] = {{0, "x-h1", 64, 32, .1, .2, .3, 1e-6, 2e-6, .4, .5, 6, nan_},
                         {1, "h1-out", 32, 10}};
-  mho_settle_row t[2] = {{1, "free", 5, 9, 1e-7, 1e-6, 1e-9, .9, -.4, 2},
-                         {1, "nudged", 4, 8, 0, 0, nan_, nan_, nan_, 0}};
+  mho_settle_row t[2] = {{1, "free", 5, 9, 1e-7, 1e-6, 1e-9, .9, -.4, 2, 1e-6, 3, 4},
+                         {1, "nudged", 4, 8, 0, 0, nan_, nan_, nan_, 0, nan_, nan_, nan_}};
   mho_checkpoint_row c = {1, 12, {blob, SIZE}}, got;
   mho_store_update u = {&e, l, 2, 1, t, 2, NULL, 0, &c, true, NULL};
   begin(s, "r1", NULL, 1, .1);
@@ -116,6 +116,9 @@ static void test_epoch_round_trip(void **state) {
      "' || g_mean || ' ' || g_std || ' ' || saturated || ' ' || stuck || ' ' || pulses || (cosine "
      "IS NULL) FROM layer_epoch",
      "x-h164 32 0.1 0.2 0.3 1.0e-06 2.0e-06 0.4 0.5 6.01");
+  IS("SELECT group_concat(coalesce(kirchhoff || ' ' || dissipated || ' ' || supplied, '?')) FROM "
+     "settle",
+     "1.0e-06 3.0 4.0,?");
   IS("SELECT group_concat(phase || steps_mean || unsettled || coalesce(lyapunov, '?')) FROM settle",
      "free5.02-0.4,nudged4.00?");
   e.epoch = l[0].layer = 2; /* not the best any more; an epoch trained again replaces its row */

@@ -78,6 +78,14 @@ MHO_API size_t mho_settle_read_scratch(const mho_network *net, int n);
 /** ... and that a whole settle needs, on one thread. */
 MHO_API size_t mho_settle_scratch(const mho_network *net, int n);
 
+/** What nodes between resistors come to at rest, in units of a network of resistors: a power is one
+ *  of units of conductance times squares of units of voltage. With amplifiers the conductances into
+ *  layer l, and their sources, count (c/a)^(l - 1) times. */
+typedef struct mho_balance {
+  double kirchhoff;            /**< largest current that a node has too much of */
+  double dissipated, supplied; /**< in conductances and junctions; by inputs and biases */
+} mho_balance;
+
 /** What a settler adds up over samples. */
 typedef struct mho_settle_stats {
   /** Steps, sweeps or evaluations of the rates, summed over samples. */
@@ -93,6 +101,9 @@ typedef struct mho_settle_stats {
   int64_t timed;   /**< how many did; 0 where a settler knows no time */
   /** Largest |du/dt| tau that was left of a sample, in continuous time. */
   double residual;
+  /** Of samples that were looked at: the largest current left, powers summed. */
+  mho_balance balance;
+  int64_t balanced; /**< how many were; 0 without resistors, and in training */
 } mho_settle_stats;
 
 /** Reads of a link to which a trial added a perturbation of rank one. */
@@ -289,14 +300,6 @@ typedef struct mho_chunk {
   bool hold_winners;         /**< of pooled layers: feedback goes where it went */
   bool pulled;               /**< towards the free activities, in this step: mho_drive.pull */
 } mho_chunk;
-
-/** What the nodes of one sample at rest come to, in units of a network of resistors: a power is one
- *  of units of conductance times squares of units of voltage. With amplifiers the conductances into
- *  layer l, and their sources, count (c/a)^(l - 1) times. */
-typedef struct mho_balance {
-  double kirchhoff;            /**< largest current that a node has too much of */
-  double dissipated, supplied; /**< in conductances and junctions; by inputs and biases */
-} mho_balance;
 
 /** A registered dynamics: the physics of the neurons. Its state is mho_state's activities z and the
  *  variables of its table, mho_state.vars. Which hooks it has says which settlers can run it; those
