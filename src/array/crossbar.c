@@ -178,7 +178,7 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
   if (!err)
     err = mho__crossbar_panels_new(x, ei);
   if (!err)
-    err = mho__line_sums_new(x, ei);
+    err = mho__line_sums_new(x, o->positive_rows, ei);
   if (!err && o->array->attach)
     err = o->array->attach(x, o, ei);
   return err;

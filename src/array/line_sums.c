@@ -20,8 +20,8 @@ struct mho_line_sums {
   mho_real *block; /* [cols] */
 };
 
-mho_err mho__line_sums_new(mho_crossbar *x, mho_errinfo *ei) {
-  if (x->n_positive == 0)
+mho_err mho__line_sums_new(mho_crossbar *x, int rows, mho_errinfo *ei) {
+  if (rows == 0)
     return MHO_OK;
 
   x->sums = mho_alloc(1, sizeof *x->sums);
@@ -30,7 +30,7 @@ mho_err mho__line_sums_new(mho_crossbar *x, mho_errinfo *ei) {
   if (ok) {
     pthread_mutex_init(&s->lock, NULL);
     s->cols = x->cols;
-    s->rows = (int)(x->n_positive / (size_t)x->cols);
+    s->rows = rows;
     s->sum[0] = mho_alloc((size_t)s->cols, sizeof(mho_real));
     s->sum[1] = mho_alloc((size_t)s->rows, sizeof(mho_real));
     s->block = mho_alloc((size_t)s->cols, sizeof(mho_real));
@@ -55,7 +55,14 @@ void mho__line_sums_free(mho_crossbar *x) {
 
 /* ---------------------------------------------------------------- sums */
 
-static void sum_columns(const mho_real *w, struct mho_line_sums *s) {
+double mho_crossbar_floor(const mho_crossbar *x) {
+  if (!x->sums || !mho_crossbar_has_cells(x))
+    return 0;
+  const mho_device_config *c = &x->bank[0]->config;
+  return x->w_max * c->g_min / (c->g_max - c->g_min);
+}
+
+static void sum_columns(const mho_real *w, mho_real floor, struct mho_line_sums *s) {
   size_t cols = (size_t)s->cols;
   memset(s->sum[0], 0, cols * sizeof(mho_real));
 
@@ -68,9 +75,11 @@ static void sum_columns(const mho_real *w, struct mho_line_sums *s) {
     for (size_t j = 0; j < cols; j++)
       s->sum[0][j] += s->block[j];
   }
+  for (size_t j = 0; j < cols; j++)
+    s->sum[0][j] += (mho_real)s->rows * floor;
 }
 
-static void sum_rows(const mho_real *w, struct mho_line_sums *s) {
+static void sum_rows(const mho_real *w, mho_real floor, struct mho_line_sums *s) {
   size_t cols = (size_t)s->cols;
 
   for (int i = 0; i < s->rows; i++) {
@@ -79,7 +88,7 @@ static void sum_rows(const mho_real *w, struct mho_line_sums *s) {
 #pragma omp simd reduction(+ : sum)
     for (size_t j = 0; j < cols; j++)
       sum += row[j];
-    s->sum[1][i] = sum;
+    s->sum[1][i] = sum + (mho_real)cols * floor;
   }
 }
 
@@ -101,10 +110,11 @@ const mho_real *mho_crossbar_line_sums(const mho_crossbar *x, bool transposed) {
 
   pthread_mutex_lock(&s->lock);
   if (!is_fresh(s, transposed)) {
+    mho_real floor = (mho_real)mho_crossbar_floor(x);
     if (transposed)
-      sum_rows(mho_crossbar_matrix(x), s);
+      sum_rows(mho_crossbar_matrix(x), floor, s);
     else
-      sum_columns(mho_crossbar_matrix(x), s);
+      sum_columns(mho_crossbar_matrix(x), floor, s);
     atomic_store_explicit(&s->fresh[transposed], true, memory_order_release);
   }
   pthread_mutex_unlock(&s->lock);

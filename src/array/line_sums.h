@@ -6,7 +6,7 @@
 #include "mho/model/array.h"
 
 /** Make x->sums where weights are conductances. @return MHO_OK; MHO_ENOMEM. */
-mho_err mho__line_sums_new(mho_crossbar *x, mho_errinfo *ei);
+mho_err mho__line_sums_new(mho_crossbar *x, int rows, mho_errinfo *ei);
 /** Weights have changed: sums are found anew when they are asked for. */
 void mho__line_sums_forget(const mho_crossbar *x);
 void mho__line_sums_free(mho_crossbar *x);

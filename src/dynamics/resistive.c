@@ -21,6 +21,9 @@
  * (half the power without amplifiers, and without the co-content of junctions, which is convex,
  * too): sweeps over the layers are block coordinate descent, and E falls in each.
  *
+ * Devices conduct g_min beside their weight, which all of the above has in g: reads add what that
+ * brings, and the sums of lines have it.
+ *
  * A nudge b of the outputs towards targets y is a conductance to them, N + b y over s + b, or a
  * current b (y - v) with v of the free phase. The difference (v_free - v_nudged)/b obeys
  *
@@ -96,6 +99,22 @@ static mho_real loaded(const load *s, int j) {
   return s->sum[j] + more + s->nudge;
 }
 
+/* to += factor sum_i v_i in every node, [n x to] of [n x from]: what cells conduct at g_min. */
+static void add_floor(const mho_phase *p, double factor, int n_from, const mho_real *from, int n_to,
+                      mho_real *to) {
+  for (int s = 0; factor > 0 && s < p->n; s++) {
+    double sum = 0;
+    for (int i = 0; i < n_from; i++)
+      sum += (double)from[s * n_from + i];
+    for (int j = 0; j < n_to; j++)
+      to[s * n_to + j] += (mho_real)(factor * sum);
+  }
+}
+
+static double floor_into(const mho_network *net, int l) {
+  return mho_crossbar_floor(net->connection[link_into(net, l)->connection].xb);
+}
+
 /* to = or += a sum_i g v_i + b, of v of the layer before: biases are no part of what amplifiers
  * amplify. */
 static void read_forward(const mho_phase *p, int l, const mho_real *from, mho_real *to,
@@ -104,6 +123,7 @@ static void read_forward(const mho_phase *p, int l, const mho_real *from, mho_re
   p->thread->bias_off = (mho_real)(1 - 1 / a);
   mho__link_read(p, link_into(p->net, l), from, to, (mho_real)a, false, stats);
   p->thread->bias_off = 0;
+  add_floor(p, a * floor_into(p->net, l), p->net->layer[l - 1].n, from, p->net->layer[l].n, to);
 }
 
 /* to += c sum_k g v_k, of v of the layer behind. */
@@ -111,6 +131,8 @@ static void read_back(const mho_phase *p, int l, const mho_real *from, mho_real 
                       mho_settle_stats *stats) {
   mho_real c = (mho_real)p->net->resistive->current;
   mho__link_read(p, link_back_into(p->net, l), from, to, c, true, stats);
+  add_floor(p, (double)c * floor_into(p->net, l + 1), p->net->layer[l + 1].n, from,
+            p->net->layer[l].n, to);
 }
 
 /* ---------------------------------------------------------------- rectifiers */
@@ -186,20 +208,22 @@ static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) 
       to ? mho_crossbar_matrix(net->connection[link_back_into(net, l)->connection].xb) : NULL;
   int cols = k->xb->cols, inputs = k->xb->rows - k->bias, after = to ? net->layer[l + 1].n : 0;
   double gain = voltage_into(net, l), a = net->resistive->voltage, back = net->resistive->current;
+  double floor = floor_into(net, l), floor_behind = to ? floor_into(net, l + 1) : 0;
 
   for (int j = 0; j < cols; j++) {
     double n = k->bias ? (double)w[inputs * cols + j] : 0, s = 0, vj = (double)v[j];
     b->supplied += weight * n * vj;
     for (int i = 0; i < inputs; i++) {
-      double g = (double)w[i * cols + j], source = gain * (double)from[i];
+      double g = floor + (double)w[i * cols + j], source = gain * (double)from[i];
       n += g * source;
       s += g;
       b->dissipated += weight * g * (source - vj) * (source - vj);
       b->supplied += l == 1 ? g * source * (source - vj) : 0;
     }
     for (int i = 0; i < after; i++) {
-      n += back * (double)behind[j * after + i] * (double)to[i];
-      s += back * a * (double)behind[j * after + i];
+      double g = floor_behind + (double)behind[j * after + i];
+      n += back * g * (double)to[i];
+      s += back * a * g;
     }
 
     double in_diode = 0, left = current_left(net, l, j, n, s, vj, &in_diode);
@@ -485,9 +509,13 @@ static mho_err check_network(const mho_experiment *e, mho_errinfo *ei) {
 
 static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  if (mho_experiment_has_cells(e))
-    REFUSE("device.model: dynamics.name 'resistive' has conductances of any size, and device.model "
-           "'%s' has bounds: use ideal",
+  if (mho_experiment_has_cells(e) && !((const mho_mapping *)e->mapping.entry)->positive)
+    REFUSE("device.mapping: a conductance between two nodes of dynamics.name 'resistive' is one "
+           "device, and mapping '%s' has weights of both signs: use single",
+           e->mapping.entry->id);
+  if (mho_experiment_has_cells(e) && e->network.biases)
+    REFUSE("network.biases: currents into nodes of dynamics.name 'resistive' are of both signs, "
+           "which devices of device.model '%s' do not bring: set it to false",
            e->device.entry->id);
   if (!array->exact)
     REFUSE("array.model: nodes of dynamics.name 'resistive' are joined by conductances alone, "
@@ -499,6 +527,16 @@ static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* Whether the network sees part of a scheme's fast array beside the conductances. */
+static bool adds_fast_array(const mho_experiment *e) {
+  const mho_param *p = mho_params_find(e->scheme.entry->params, "gamma");
+  double gamma;
+  if (!p || p->kind != MHO_PARAM_REAL)
+    return false;
+  memcpy(&gamma, e->scheme.params + p->offset, sizeof gamma);
+  return gamma > 0;
+}
+
 static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
   const mho_observe_config *o = &e->observe;
@@ -507,10 +545,14 @@ static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
            rule->entry.id);
   if (strcmp(e->settler.entry->id, "sweep"))
     REFUSE("settle.method: dynamics.name 'resistive' comes to rest layer after layer: use sweep");
-  if (strcmp(e->scheme.entry->id, "exact"))
-    REFUSE("update.scheme: the conductances of dynamics.name 'resistive' are set as wanted, not by "
-           "scheme '%s': use exact",
+  if (strcmp(e->scheme.entry->id, "exact") && !mho_experiment_has_cells(e))
+    REFUSE("update.scheme: without devices the conductances of dynamics.name 'resistive' are set "
+           "as wanted, not by scheme '%s': use exact, or another device.model",
            e->scheme.entry->id);
+  if (mho_experiment_has_cells(e) && adds_fast_array(e))
+    REFUSE(
+        "update.gamma: a fast array holds both signs, and no current is subtracted between nodes "
+        "of dynamics.name 'resistive': set it to 0");
   if (e->gradient.importance != MHO_IMPORTANCE_NONE)
     REFUSE("rule.importance: nodes of dynamics.name 'resistive' have no weights that count for "
            "them: use none");

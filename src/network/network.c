@@ -280,6 +280,15 @@ static weights weights_of(const mho_network *net, const mho_connection *c, mho_e
   return w;
 }
 
+/* Resistors of different layers meet at nodes, so that all have one unit of conductance, that of
+ * the layer whose weights go furthest. */
+static double common_bound(const mho_network *net, int init) {
+  double most = 0;
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    most = fmax(most, bound_of(init, net->layer[l - 1].outputs, net->layer[l].n));
+  return most;
+}
+
 static mho_err add_connection(mho_network *net, const mho_network_options *o, mho_edge e, bool bias,
                               mho_errinfo *ei) {
   int index = net->n_connections;
@@ -303,7 +312,8 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   weights w = weights_of(net, c, e, o->config->init);
   if (inhibits(o, e))
     w.bound = 1;
-  double range = w.bound * o->device_config->weight_range;
+  double widest = o->resistive ? common_bound(net, o->config->init) : w.bound;
+  double range = widest * o->device_config->weight_range;
   if (c->trained && o->config->w_max > 0) {
     range = o->config->w_max;
     w.bound = range * o->config->w_start;

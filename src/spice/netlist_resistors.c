@@ -41,6 +41,11 @@ static bool has_bias(const mho_network *net, int l) {
   return net->connection[net->link[net->layer[l].forward].connection].bias;
 }
 
+/* Of line i to line j, in units of the network. */
+static double conductance(const mho_crossbar *x, int i, int j) {
+  return mho_crossbar_floor(x) + (double)mho_crossbar_matrix(x)[i * x->cols + j];
+}
+
 static bool has_amplifiers(const mho_network *net) {
   return net->resistive->voltage != 1 || net->resistive->current != 1;
 }
@@ -49,18 +54,20 @@ static double largest_conductance(const mho_network *net) {
   double most = 0;
   for (int l = 1; l <= outputs_of(net); l++) {
     const mho_crossbar *x = crossbar_into(net, l);
-    const mho_real *w = mho_crossbar_matrix(x);
-    size_t n = (size_t)(x->rows - has_bias(net, l)) * (size_t)x->cols;
-    for (size_t i = 0; i < n; i++)
-      most = fmax(most, (double)w[i]);
+    for (int i = 0; i < x->rows - has_bias(net, l); i++)
+      for (int j = 0; j < x->cols; j++)
+        most = fmax(most, conductance(x, i, j));
   }
   return most;
 }
 
 mho_resistor_units mho__resistor_units(const mho_network *net, const mho_device_config *device) {
+  const mho_crossbar *first = crossbar_into(net, 1);
   double most = largest_conductance(net);
   double volts = net->array.read_voltage / net->resistive->input_gain;
   double siemens = most > 0 ? device->g_max / most : device->g_max;
+  if (mho_crossbar_has_cells(first)) /* all crossbars have one unit */
+    siemens = (device->g_max - device->g_min) / mho_crossbar_w_max(first);
   return (mho_resistor_units){.volts = volts, .siemens = siemens, .amperes = volts * siemens};
 }
 
@@ -68,21 +75,19 @@ mho_resistor_units mho__resistor_units(const mho_network *net, const mho_device_
  * that are joined themselves: [n] of layer l from [n] of layer l - 1. */
 static void reach_forward(const mho_network *net, int l, const bool *before, bool *here) {
   const mho_crossbar *x = crossbar_into(net, l);
-  const mho_real *w = mho_crossbar_matrix(x);
   int rows = x->rows - has_bias(net, l);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < x->cols; j++)
-      here[j] = here[j] || (before[i] && w[i * x->cols + j] > 0);
+      here[j] = here[j] || (before[i] && conductance(x, i, j) > 0);
 }
 
 /* The same back: of layer l - 1 from layer l. */
 static void reach_back(const mho_network *net, int l, bool *before, const bool *here) {
   const mho_crossbar *x = crossbar_into(net, l);
-  const mho_real *w = mho_crossbar_matrix(x);
   int rows = x->rows - has_bias(net, l);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < x->cols; j++)
-      before[i] = before[i] || (here[j] && w[i * x->cols + j] > 0);
+      before[i] = before[i] || (here[j] && conductance(x, i, j) > 0);
 }
 
 /* The first node that no way of conductances leads to from an input. */
@@ -201,7 +206,7 @@ static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
   add(t, "\n* conductances %s to %s (ohm)\n", from, to);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < x->cols; j++) {
-      double g = (double)w[i * x->cols + j];
+      double g = conductance(x, i, j);
       if (!(g > 0))
         continue;
       add(t, "R_%s_%s_%d_%d ", from, to, i, j);

@@ -463,6 +463,23 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* ---------------------------------------------------------------- networks of resistors */
+
+/* A phase lasts a read, and takes what the network dissipates at rest, on average at the test
+ * images. */
+static void count_resistors(const epoch *e) {
+  const mho_trainer *t = e->t;
+  const mho_device_config *d = &t->e->device_config;
+  double volts = e->voltage / t->net->resistive->input_gain;
+  double siemens = (d->g_max - d->g_min) / mho_crossbar_w_max(crossbar_of(t->net, 0));
+  double watts = t->balance.dissipated * volts * volts * siemens;
+  mho_energy_row *cells = &e->row[CELLS];
+
+  cells->count = e->phases * t->at.meter->samples;
+  cells->seconds = cells->count * e->c->read_time;
+  cells->joule = watts * cells->seconds;
+}
+
 /* ---------------------------------------------------------------- an epoch */
 
 /* Whether learning takes the states of hidden neurons: a rule of lines does not, unless it perturbs
@@ -498,9 +515,13 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
     rows[i] =
         (mho_energy_row){.epoch = t->at.epoch, .term = names[i], .samples = t->at.meter->samples};
 
-  count_reads(&e);
-  count_importance(&e);
+  if (t->net->resistive) {
+    count_resistors(&e);
+  } else {
+    count_reads(&e);
+    count_importance(&e);
+    count_conversions(&e);
+  }
   mho__power_free(t->net, &e.power);
-  count_conversions(&e);
   return count_pulses(&e, ei);
 }

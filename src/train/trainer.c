@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/trainer.h"
 
+#include <math.h>
 #include <gsl/gsl_errno.h>
 #include <pthread.h>
 
@@ -153,6 +154,7 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
 
   t->ctx = ctx;
   t->e = e;
+  t->balance = (mho_balance){NAN, NAN, NAN};
   mho_err err = make_subject(t, data, ei);
   if (!err)
     err = make_parts(t, ei);
@@ -180,10 +182,19 @@ void mho_trainer_free(mho_trainer *t) {
   mho_free(t);
 }
 
+/* Resistors of all layers have one unit of conductance. */
+static double range_of(const mho_trainer *t, const double *w_max, int c) {
+  double most = 0;
+  for (int k = 0; t->net->resistive && k < t->net->n_trained; k++)
+    most = fmax(most, w_max[k]);
+  return fmax(most, w_max[c]);
+}
+
 void mho__trainer_range(mho_trainer *t, const double *w_max) {
+  const double *ranges = w_max ? w_max : t->brought.drawn_range;
   t->brought.ranged = w_max != NULL;
   for (int c = 0; c < t->net->n_trained; c++)
-    mho_crossbar_range(crossbar_of(t->net, c), w_max ? w_max[c] : t->brought.drawn_range[c]);
+    mho_crossbar_range(crossbar_of(t->net, c), range_of(t, ranges, c));
   mho__updater_rescale(t->updater);
 }
 

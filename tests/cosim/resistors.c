@@ -66,6 +66,14 @@ static void test_nudges(void **state) {
   check("network: {hidden: [20, 12]}\nrule: {nudge: 3, phases: one_sided}\n", 3);
 }
 
+/* Devices, g_min and all, in units of S. */
+static void test_devices(void **state) {
+  check("network: {hidden: [20, 12], biases: false}\nrule: {nudge: 0.1}\n"
+        "device: {model: linear, mapping: single, g_min: 20 uS}\n"
+        "update: {scheme: accumulate, rate: 0.05}\n",
+        3);
+}
+
 /* The diode of ngspice is Shockley's below -3 n V_T but for .004 of its saturation current, of
  * which the core is to differ by no more. */
 static void test_diode_of_ngspice(void **state) {
@@ -147,9 +155,9 @@ static int close_session(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_diodes),   cmocka_unit_test(test_amplifiers),
-      cmocka_unit_test(test_nudges),   cmocka_unit_test(test_diode_of_ngspice),
-      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_diodes),           cmocka_unit_test(test_amplifiers),
+      cmocka_unit_test(test_nudges),           cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_diode_of_ngspice), cmocka_unit_test(test_refusals),
   };
   mho_spice *probe;
   if (mho_spice_open(&probe, &ei) == MHO_EUNSUPPORTED)

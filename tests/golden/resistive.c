@@ -18,6 +18,8 @@ enum { IMAGES = 6, PICKS = 7 };
 #define UNIT      "array: {read_voltage: 4 V}\n" /* of voltage: 1 V with a gain of 4 */
 #define IDEAL     "resistive: {input_gain: 4}\n"
 #define JUNCTION  UNIT "resistive: {input_gain: 4, rectifier: junction, n_vt: 200 mV, i_s: 1e-2}\n"
+#define SINGLE                                                                                     \
+  "device: {model: linear, mapping: single, g_min: 10 uS, g_max: 100 uS, cycle_to_cycle: 0.1}\n"
 #define NONE      "resistive: {input_gain: 4, rectifier: none}\n"
 #define AMPLIFIED "resistive: {input_gain: 4, amplifier: {voltage: 4, current: 0.25}}\n"
 #define LOPSIDED  "resistive: {input_gain: 4, amplifier: {voltage: 4, current: 1}}\n"
@@ -351,12 +353,13 @@ static double *weights_of(mho_trainer *t, size_t *n) {
 
 #define SHORT                                                                                      \
   "dynamics: resistive\nnetwork: {hidden: [12]}\ndataset: {train: 22, test: 10}\n"                 \
-  "train: {batch: 4, epochs: 3, chunk: %d}\nresistive: {start: %s}\nrule: {nudge: 0.1}\n"
+  "train: {batch: 4, epochs: 3, chunk: %d}\nresistive: {start: %s}\nrule: {nudge: 0.1}\n%s"
 
 /* Two epochs, at `load` from a checkpoint on in another trainer, with evaluations between. */
-static double *trained(const char *start, int chunk, bool load, bool evaluate, size_t *n) {
-  char yaml[512];
-  snprintf(yaml, sizeof yaml, SHORT, chunk, start);
+static double *trained(const char *start, int chunk, bool load, bool evaluate, const char *more,
+                       size_t *n) {
+  char yaml[1024];
+  snprintf(yaml, sizeof yaml, SHORT, chunk, start, more);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   mho_epoch_row row;
@@ -388,15 +391,15 @@ static void test_kept_states(void **state) {
   double *first = NULL;
   for (int i = 0; i < 2; i++) {
     size_t n;
-    double *plain = trained(starts[i], 4, false, false, &n);
-    double *others[] = {trained(starts[i], 4, true, false, &n),
-                        trained(starts[i], 4, false, true, &n),
-                        trained(starts[i], 4, true, true, &n)};
+    double *plain = trained(starts[i], 4, false, false, "", &n);
+    double *others[] = {trained(starts[i], 4, true, false, "", &n),
+                        trained(starts[i], 4, false, true, "", &n),
+                        trained(starts[i], 4, true, true, "", &n)};
     for (int k = 0; k < MHO_COUNT(others); k++) {
       assert_memory_equal(plain, others[k], n * sizeof *plain);
       free(others[k]);
     }
-    double *cut = trained(starts[i], 1, false, false, &n);
+    double *cut = trained(starts[i], 1, false, false, "", &n);
     for (size_t k = 0; k < n; k++)
       NEAR(cut[k], plain[k], 0, 1e-14);
     free(cut);
@@ -406,6 +409,82 @@ static void test_kept_states(void **state) {
     first = plain;
   }
   free(first);
+}
+
+/* ---------------------------------------------------------------- devices */
+
+/* A network of devices is that of the ideal device whose conductances are theirs, g_min and all:
+ * gradients, loss, currents and powers. */
+static void test_devices_are_conductances(void **state) {
+  static const char *const nets[] = {IDEAL, JUNCTION, LOPSIDED, BOTH};
+  for (int i = 0; i < MHO_COUNT(nets); i++) {
+    char yaml[2][1024];
+    for (int k = 0; k < 2; k++)
+      snprintf(yaml[k], sizeof yaml[k], NET("[12, 10], biases: false") DATA "%s%s" LONG "}\n%s",
+               nets[i], k ? SINGLE : "", RULE("phases: centred, nudge: 0.2"));
+    mho_experiment *e[2] = {experiment(yaml[0]), experiment(yaml[1])};
+    mho_trainer *t[2] = {trainer(e[0]), trainer(e[1])};
+    const mho_network *net[2] = {mho_trainer_network(t[0]), mho_trainer_network(t[1])};
+    mho_images test = mho_trainer_dataset(t[0])->test;
+    mho_evaluation v[2];
+
+    double unit = mho_crossbar_w_max(net[1]->connection[0].xb) / 90e-6;
+    for (int c = 0; c < net[0]->n_trained; c++) {
+      const mho_crossbar *x = net[1]->connection[c].xb;
+      size_t n = mho_crossbar_cells(x);
+      double *g = malloc(n * sizeof *g);
+      OK(mho_trainer_conductances(t[1], net[1]->connection[c].name, 0, g, &ei));
+      for (size_t j = 0; j < n; j++)
+        g[j] *= unit;
+      mho_crossbar_set(net[0]->connection[c].xb, 0, n, g);
+      free(g);
+    }
+
+    for (int k = 0; k < 2; k++)
+      OK(mho_trainer_evaluate(t[k], &test, &v[k], &ei));
+    NEAR(v[1].loss, v[0].loss, 1e-6, 0);
+    NEAR(v[1].dissipated, v[0].dissipated, 1e-6, 0);
+    NEAR(v[1].supplied, v[1].dissipated, 1e-11, 0);
+    for (int c = 0; c < net[0]->n_trained; c++) {
+      size_t n = mho_crossbar_cells(net[0]->connection[c].xb);
+      double *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b), largest = 0;
+      OK(mho_trainer_gradient(t[0], 0, IMAGES, c, a, &ei));
+      OK(mho_trainer_gradient(t[1], 0, IMAGES, c, b, &ei));
+      for (size_t j = 0; j < n; j++)
+        largest = fmax(largest, fabs(a[j]));
+      assert_true(largest > 1e-6);
+      for (size_t j = 0; j < n; j++)
+        NEAR(b[j], a[j], 0, 2e-6 * largest);
+      free(a);
+      free(b);
+    }
+    for (int k = 0; k < 2; k++) {
+      mho_trainer_free(t[k]);
+      mho_experiment_free(e[k]);
+    }
+  }
+}
+
+/* Conductances of all layers have one unit. Schemes pulse them; a checkpoint goes on with the same
+ * bits. */
+static void test_devices_learn(void **state) {
+  static const char *const schemes[] = {
+      "accumulate}",
+      "stochastic}",
+      "write_verify}",
+      "tiki_taka, gamma: 0, fast_mapping: differential}",
+  };
+  for (int i = 0; i < MHO_COUNT(schemes); i++) {
+    char more[512];
+    size_t n;
+    snprintf(more, sizeof more,
+             SINGLE "network: {biases: false}\nupdate: {rate: 0.05, scheme: %s\n", schemes[i]);
+    double *plain = trained("kept", 4, false, false, more, &n);
+    double *loaded = trained("kept", 4, true, true, more, &n);
+    assert_memory_equal(plain, loaded, n * sizeof *plain);
+    free(plain);
+    free(loaded);
+  }
 }
 
 /* ---------------------------------------------------------------- the negative nudge */
@@ -455,7 +534,13 @@ static void test_refused(void **state) {
       {"feedback: {mode: asymmetric}\n", "feedback.mode: with dynamics.name"},
       {"settle: {method: synchronous}\n", "settle.method: dynamics.name 'resistive'"},
       {"settle: {method: ode}\n", "settle.method: "},
-      {"device: linear\n", "device.model: dynamics.name 'resistive'"},
+      {"device: linear\n", "device.mapping: a conductance between"},
+      {SINGLE, "network.biases: currents into nodes"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\n",
+       "array.wire.r_word: dyn"},
+      {SINGLE "network: {biases: false}\nupdate: {scheme: tiki_taka, gamma: 0.1, fast_mapping: "
+              "differential}\n",
+       "update.gamma: a fast array holds"},
       {"array: {read_noise: 0.01}\n", "array.model: nodes of"},
       {"array: {wire: {r_word: 1 ohm}}\n", "array.wire.r_word: dynamics.name"},
       {"update: {scheme: tiki_taka, variant: v1}\n", "update.scheme: "},
@@ -496,6 +581,8 @@ int main(void) {
       cmocka_unit_test(test_energy_falls_to_rest),
       cmocka_unit_test(test_balance_of_evaluations),
       cmocka_unit_test(test_kept_states),
+      cmocka_unit_test(test_devices_are_conductances),
+      cmocka_unit_test(test_devices_learn),
       cmocka_unit_test(test_negative_nudge),
       cmocka_unit_test(test_node_alone),
       cmocka_unit_test(test_refused),

@@ -336,8 +336,8 @@ struct mho_crossbar_options {
   const void *array_params;
   const mho_array_config *array_config; /**< nullable: defaults */
   double w_max;                         /**< > 0 */
-  /** Of the ideal device: the first so many rows hold conductances, which are not below 0; 0: all
-   *  weights are signed. */
+  /** The first so many rows hold conductances, which are not below 0 and of which the lines' sums
+   *  are known; 0: all weights are signed. */
   int positive_rows;
   uint64_t chip_seed, noise_seed;
   uint32_t index; /**< of the connection: keeps its random streams apart */
@@ -479,10 +479,13 @@ MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transpose
 /** Begin to find full scales from the reads that follow, or end it. Nothing, where none are set
  *  from data. */
 MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
-/** What the lines of a crossbar of conductances (mho_crossbar_options.positive_rows) load the nodes
- *  at their ends with: sums of the effective matrix over its rows of conductances, [cols], or,
- *  transposed, sums of each of these rows, [positive_rows]. Summed where they are asked for first
- *  after a change, by any thread, in the same order. */
+/** What a cell conducts in a crossbar of conductances (mho_crossbar_options.positive_rows) beside
+ *  its weight: w_max g_min/(g_max - g_min), 0 of the ideal device, of which weights are all. */
+MHO_API double mho_crossbar_floor(const mho_crossbar *x);
+/** What the lines of a crossbar of conductances load the nodes at their ends with: sums of the
+ *  effective matrix, floor and all, over its rows of conductances, [cols], or, transposed, sums of
+ *  each of these rows, [positive_rows]. Summed where they are asked for first after a change, by
+ *  any thread, in the same order. */
 MHO_API const mho_real *mho_crossbar_line_sums(const mho_crossbar *x, bool transposed);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
