@@ -64,6 +64,14 @@ static const char *without_energy(const mho_experiment *e) {
                          : "no energy is counted (energy.count: false)";
 }
 
+/* Of what resistors join, the power that they dissipate is all that is counted. */
+static const char *without_lines(const mho_experiment *e) {
+  const char *why = without_energy(e);
+  if (why || mho_idle_without_resistors(e))
+    return why;
+  return "nodes between resistors have no lines that are driven and sensed (dynamics.name)";
+}
+
 /* Whether an array has converters of drivers, or of sense lines. */
 static bool has_converter(const mho_experiment *e, bool of_drivers) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
@@ -103,10 +111,12 @@ static const mho_param energy_table[] = {
     MHO_P_BOOL(mho_energy_config, count, "count", 1,
                "count the energy and the time that training would take on hardware",
                .idle = mho_idle_without_cells),
-    MHO_P_REAL(mho_energy_config, read_time, "read_time", "s", 100e-9, 1e-12, 1,
-               "that lines are driven for a read; with analog neurons, for a step of the settle"),
+    MHO_P_REAL(
+        mho_energy_config, read_time, "read_time", "s", 100e-9, 1e-12, 1,
+        "that lines are driven for a read; with analog neurons, for a step of the settle; of a "
+        "network of resistors for a phase"),
     MHO_P_REAL(mho_energy_config, cell_capacitance, "cell_capacitance", "F", 1e-15, 0, 1e-9,
-               "of a driven line, per cell on it: a read charges it once"),
+               "of a driven line, per cell on it: a read charges it once", .idle = without_lines),
     MHO_P_REAL(mho_energy_config, dac_energy, "dac_energy", "J", 0.4e-12, 0, 1,
                "of a conversion for a driven line", .idle = without_dac),
     MHO_P_REAL(mho_energy_config, adc_step, "adc_step", "J", 6e-15, 0, 1,
@@ -116,7 +126,7 @@ static const mho_param energy_table[] = {
     MHO_P_INT(mho_energy_config, adc_share, "adc_share", 128, 1, 1e6,
               "sense lines that take turns at a converter", .idle = without_adc),
     MHO_P_REAL(mho_energy_config, amplifier, "amplifier", "W", 10e-6, 0, 1e3,
-               "power of a sense amplifier while it reads"),
+               "power of a sense amplifier while it reads", .idle = without_lines),
     MHO_P_INT(mho_energy_config, write_parallel, "write_parallel", 1, 1, 65536,
               "cells of a row that are pulsed at once, where a scheme addresses cells",
               .idle = without_addresses),

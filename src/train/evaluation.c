@@ -94,6 +94,8 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
   if (sum.free.timed)
     out->time_s = sum.free.time / (double)sum.free.timed;
   take_balance(&sum.free, out);
+  if (images == &t->data.test)
+    t->balance = (mho_balance){out->kirchhoff, out->dissipated, out->supplied};
   return MHO_OK;
 }
 

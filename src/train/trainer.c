@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/trainer.h"
 
-#include <math.h>
 #include <gsl/gsl_errno.h>
+#include <math.h>
 #include <pthread.h>
 
 #include "mho/model/num.h"

@@ -202,10 +202,8 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, mho_epoch_row 
   *(is_test ? &row->test_acc : &row->val_acc) = v.accuracy;
   if (t->data.values)
     *(is_test ? &row->test_loss : &row->val_loss) = v.loss;
-  if (is_test) {
+  if (is_test)
     row->test_rms = v.rms;
-    t->balance = (mho_balance){v.kirchhoff, v.dissipated, v.supplied};
-  }
   return MHO_OK;
 }
 

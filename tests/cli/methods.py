@@ -123,7 +123,7 @@ def test_resistors_by_their_name():
         run('netlist', 'resistors', *db, '--network', '--sample', '3', '--out', 'resistors.cir')
         assert run('netlist', '--check', 'resistors.cir').stdout.count('pass') == 1
         assert run('cosim', 'resistors', *db, '--what', 'network').stdout.count('pass') == 5
-    refused('train', '--no-db', *name, '--set', 'device=linear', says='device.model: dynamics.name')
+    refused('train', '--no-db', *name, '--set', 'device=linear', says='device.mapping: a conductance')
     refused('export', 'resistors', *db, '--weights', 'r.onnx', says=['a network of resistors passes nothing forward', '.npz'], code=None)
     assert 'conductances' in run('export', 'resistors', *db, '--weights', 'r.npz').stderr
     again = lines('import', '--npz', 'r.npz', *db, *name, '--set', 'rule=ep', '--set', 'network.neuron=linear', '--json')[0]
@@ -172,5 +172,23 @@ def test_stdp_as_users_meet_it():
         assert run('cosim', 'stdp', *db, '--layer', 'x-h1').stdout.count('pass') == 2
 
 
-main([test_spikes_as_users_meet_them, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
+def test_resistors_that_are_devices():
+    """Pulses make them learn; the energy of cells is power times time, three phases of 100 ns a sample. One seed."""
+    keys = [w for k in ('dynamics=resistive', 'device=linear', 'device.mapping=single', 'network.biases=false',
+                        'update.scheme=accumulate', 'train.epochs=4') for w in ('--set', k)]
+    done = lines('train', '--db', 'runs.db', '--name', 'conductances', *keys, '--json')
+    assert done[-1]['final_test_acc'] > LEAST and done[0]['pulses'] > 1e4, done
+    row = run('query', '--db', 'runs.db', '--csv', "SELECT joule, samples, dissipated, w_range FROM energy_epoch JOIN settle USING "
+              "(run_id, epoch) JOIN layer_epoch l USING (run_id, epoch) WHERE term = 'cells' AND epoch = 4 AND phase = 'free' "
+              "AND l.layer = 0 AND run_id = (SELECT id FROM run WHERE name = 'conductances')").stdout.splitlines()
+    joule, samples, dissipated, w_range = [float(v) for v in row[1].split(',')]
+    volts, siemens = 0.2 / 100, 99e-6 / w_range
+    assert samples == 1437 and abs(joule / (3 * samples * 100e-9 * dissipated * volts ** 2 * siemens) - 1) < 1e-6, row
+    assert 'current left' in run('eval', 'conductances', '--db', 'runs.db').stdout
+    if HAS_NGSPICE:
+        assert run('cosim', 'conductances', '--db', 'runs.db', '--what', 'network').stdout.count('pass') == 5
+    refused('train', '--no-db', *keys, '--set', 'network.biases=true', says='network.biases: currents into nodes')
+
+
+main([test_spikes_as_users_meet_them, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_resistors_that_are_devices, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])

@@ -31,7 +31,7 @@ static void add(outcome *o, double v) {
     o->v = realloc(o->v, o->capacity * sizeof *o->v);
     assert_non_null(o->v);
   }
-  o->v[o->n++] = v;
+  o->v[o->n++] = v + 0.0; /* a zero has no sign */
 }
 
 static bool is_same(const outcome *a, const outcome *b) {
@@ -423,6 +423,8 @@ static void test_devices(void **state) {
   static const char *const configs[] = {
       PULSED,
       LINEAR,
+      "network: {hidden: [24, 12], biases: false}\ndynamics: resistive\nrule: {nudge: 0.05}\n"
+      "device: {model: linear, mapping: single, g_min: 10 uS}\nupdate: {scheme: accumulate}\n",
       BY("pulses"),
       BY("stochastic"),
       BY("tiki_taka, variant: v1"),

@@ -247,8 +247,9 @@ MHO_API void mho_spice_network_stop(mho_spice_network *c, double stop);
 /** A whole network of resistors (dynamics resistive): sources x_<i> hold the inputs, resistors of
  *  1/(g g_unit) join the nodes v_<layer>_<j>, currents are their biases. Diodes and amplifiers are
  *  sources that follow a node; a nudge is a resistor to the target, or a current. Devices conduct
- *  what they do; of the ideal device the largest conductance of the network is device->g_max, and array.read_voltage drives an input of 1. Set
- *  the members by name: the rest is zero, and a default. */
+ *  what they do; of the ideal device the largest conductance of the network is device->g_max.
+ *  array.read_voltage drives an input of 1. Set the members by name: the rest is zero, and a
+ *  default. */
 typedef struct mho_netlist_resistors {
   const mho_network *net;
   const mho_device_config *device;
