@@ -1,0 +1,109 @@
+#!/bin/sh
+# run.sh - deep resistive networks on MNIST by equilibrium propagation: Scellier's table 1 (arXiv 2402.11674), and XS on devices.
+# Prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept beside it.
+# Usage: results/resistive/run.sh [ROW...]; rows XS and 1H by default, of 2H, 3H, XL and devices, too.
+# DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, MHO=command in the environment; MNIST in $MHO_DATA/mnist.
+set -eu
+cd "$(dirname "$0")/../.."
+mho=${MHO:-build/mho}
+db=${DB:-results/resistive.db}
+threads=${THREADS:-1}
+seeds=${SEEDS:-1 2 3}
+cards=${CARDS:-ecram reram_es reram_om}
+schemes=${SCHEMES:-exact accumulate stochastic tiki_taka}
+rows=${*:-XS 1H}
+. results/run_once.sh
+take_in results/resistive/runs*.jsonl.gz
+
+# words_of ROW - as published but for the difference of the two nudged phases, which is settled itself. Biases learn at the
+# rates of the weights; in 3H they were published at a tenth.
+words_of() {
+  case $1 in
+  XS) echo "" ;; # the name's defaults
+  XL) echo "--set network.hidden=[32768] --set resistive.input_gain=800 --set train.epochs=100" ;;
+  1H) echo "--set network.hidden=[1024] --set resistive.input_gain=480 --set train.epochs=50" ;;
+  2H)
+    echo "--set network.hidden=[1024,1024] --set resistive.input_gain=2000 --set settle.free=5 --set settle.nudged=5
+      --set update.rates=[0.002,0.006,0.018] --set train.epochs=50"
+    ;;
+  3H)
+    echo "--set network.hidden=[1024,1024,1024] --set resistive.input_gain=4000 --set settle.free=6 --set settle.nudged=6
+      --set rule.nudge=2 --set update.rates=[0.005,0.02,0.08,0.005] --set train.epochs=50"
+    ;;
+  *)
+    echo "run.sh: no row '$1': XS, 1H, 2H, 3H or XL" >&2
+    exit 2
+    ;;
+  esac
+}
+published() {
+  case $1 in
+  XS) echo "3.46 ± 0.07 | 2.94" ;;
+  XL) echo "1.33 | 0.02" ;;
+  1H) echo "1.57 ± 0.07 | 0.12" ;;
+  2H) echo "1.48 | 0.25" ;;
+  3H) echo "1.66 | 0.46" ;;
+  esac
+}
+ask() {
+  "$mho" query --db "$db" --csv "$(echo "$1" | tr '\n' ' ')" | tail -n +2
+}
+
+# stats - mean and standard deviation of the numbers it is given, a line each
+stats() {
+  awk 'NF { n++; s += $1; q += $1 * $1 } END { if (!n) { printf "–"; exit } m = s / n; v = q - n * m * m; if (v < 0) v = 0
+    if (n > 1) printf("%.2f ± %.2f", m, sqrt(v / (n - 1))); else printf("%.2f", m) }'
+}
+published_row() {
+  row=$1
+  words="--threads $threads --set dynamics=resistive --set dataset=mnist $(words_of "$row")"
+  for seed in $seeds; do
+    run_once "$row $seed" $words --set "train.seed=$seed" >&2
+  done
+  of_row="FROM run WHERE name LIKE '$row %' AND status = 'completed'"
+  n=$(ask "SELECT count(*) $of_row")
+  test=$(ask "SELECT 100 - 100*final_test_acc $of_row" | stats)
+  train=$(ask "SELECT 100 - 100*(SELECT train_acc FROM epoch WHERE run_id = run.id ORDER BY epoch DESC LIMIT 1) $of_row" | stats)
+  echo "| $row | $n | $test | $train | $(published "$row") |"
+}
+# words_of_card CARD SCHEME - a device conducts its g_min, too, which loads the nodes: gains and rates are larger than without.
+words_of_card() {
+  case $1-$2 in
+  reram_om-tiki_taka) echo "--set update.rate=0.01 --set resistive.input_gain=1000 --set update.fast_rate=3" ;;
+  *-tiki_taka) echo "--set update.rate=0.03 --set resistive.input_gain=300 --set update.fast_rate=30" ;;
+  *) echo "--set update.rate=0.03 --set resistive.input_gain=1000" ;;
+  esac
+  [ "$2" != tiki_taka ] || echo "--set update.gamma=0 --set update.fast_mapping=differential"
+}
+devices() {
+  words="--threads $threads --set dynamics=resistive --set dataset=mnist --set dataset.train=10000 --set train.epochs=2
+    --set device.mapping=single --set network.biases=false"
+  echo "| card | scheme | test accuracy, % | pulses | energy of cells, J | of pulses, J |"
+  echo "|---|---|---|---|---|---|"
+  for card in $cards; do
+    for scheme in $schemes; do
+      for seed in $seeds; do
+        run_once "$card $scheme $seed" $words --set "device.card=$card" --set "update.scheme=$scheme" \
+          $(words_of_card "$card" "$scheme") --set "train.seed=$seed" >&2 || true
+      done
+      of_runs="FROM run WHERE name LIKE '$card $scheme %' AND status = 'completed'"
+      cost=$(ask "SELECT printf('%.1e | %.1e | %.1e', avg(pulses),
+        avg((SELECT sum(joule) FROM energy_epoch WHERE run_id = run.id AND term = 'cells')),
+        avg((SELECT sum(joule) FROM energy_epoch WHERE run_id = run.id AND term IN ('set', 'reset')))) $of_runs")
+      echo "| $card | $scheme | $(ask "SELECT 100*final_test_acc $of_runs" | stats) | $cost |"
+    done
+  done
+}
+
+head=""
+for row in $rows; do
+  if [ "$row" = devices ]; then
+    echo
+    devices
+    continue
+  fi
+  [ "$head" ] || echo "| net | seeds | test error, % | train error, % | published test | published train |"
+  [ "$head" ] || echo "|---|---|---|---|---|---|"
+  head=written
+  published_row "$row"
+done
