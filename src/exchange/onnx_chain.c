@@ -201,6 +201,8 @@ static mho_err take_conv(walk *w, const mho_onnx_node *n) {
   int wide = sane ? positions(w->width, m->dim[2], stride, padding) : 0;
   if (!high || !wide)
     return refuse(w, n, "its kernel is larger than the image that it reads");
+  if ((double)m->dim[0] * high * wide >= MHO_TENSORS_NUMBERS)
+    return refuse(w, n, "its image has more numbers than mho takes, 2^27");
 
   name_layer(m, name);
   mho_err err = mho__chain_add(w->c, w->file, name, m->dim[0], m->dim[1], m->dim[2], &l, w->ei);

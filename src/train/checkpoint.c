@@ -328,7 +328,7 @@ static size_t kept_of(const mho_vars *v) {
 }
 
 static void copy_kept_of(const mho_vars *v, char *at, bool out) {
-  for (int i = 0; i < v->n; i++)
+  for (int i = 0; v && i < v->n; i++)
     for (int place = 0; place < mho_vars_places(v, i); place++)
       if (kept_bytes(v, i, place))
         copy(&at, mho_vars_pointer(v, i, place), kept_bytes(v, i, place), out);
@@ -446,7 +446,7 @@ static mho_err check_names(const mho_trainer *t, const char *at, mho_errinfo *ei
 
 /* Whether what variables keep are finite numbers. */
 static bool is_kept_finite(const mho_vars *v, const char *at) {
-  for (int i = 0; i < v->n; i++)
+  for (int i = 0; v && i < v->n; i++)
     for (int place = 0; place < mho_vars_places(v, i); place++) {
       size_t bytes = kept_bytes(v, i, place);
       size_t scalar = v->var[i].exact ? sizeof(double) : sizeof(mho_real);

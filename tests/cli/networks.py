@@ -299,7 +299,7 @@ def test_refused_operators():
     k = nf.tensor('k', drawn(4, 1, 3, 3))
     for attributes, says in (({'group': 2}, 'groups'), ({'dilations': [2, 2]}, 'dilations'), ({'strides': [1, 2]}, 'square'),
                              ({'pads': [0, 0, 1, 1]}, 'side to side'), ({'auto_pad': 'SAME_UPPER'}, 'auto_pad'),
-                             ({'strides': [1 << 40, 1 << 40]}, 'larger than')):
+                             ({'strides': [1 << 40, 1 << 40]}, 'larger than'), ({'pads': [1 << 20] * 4}, '2^27')):
         refuses(graph(nf.node('Conv', ['input', 'k'], 'v0', **attributes), dims=('N', 1, 8, 8), constants=[k]), 'onnx', says)
     for attributes, says in (({'kernel_shape': [2, 2], 'strides': [1, 1]}, 'side by side'), ({'kernel_shape': [9, 9], 'strides': [9, 9]}, 'larger than'),
                              ({'kernel_shape': [4, 4], 'strides': [4, 4], 'ceil_mode': 1}, 'ceil_mode')):
