@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "cli/cli.h"
 #include "mho/train.h"
 
@@ -224,7 +225,7 @@ static void print_json(mho_store *s, const mho_run_row *r) {
                  {"val_acc", r->val_acc},
                  {"pulses", r->pulses},
                  {"energy_j", r->energy_j}};
-  json_t *config = json_loads(r->config, 0, NULL);
+  json_t *config = mho__json_of_text(r->config, NULL);
   json_t *o = json_pack("{ss so* ss ss* ss ss si sI ss ss ss ss ss* sf si so* so}", "id", r->id,
                         "name", text_json(r->name), "kind", r->kind, "parent", r->parent, "status",
                         r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,

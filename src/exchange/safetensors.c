@@ -6,11 +6,11 @@
  * Offsets count from behind the header. The format is that of
  * https://github.com/huggingface/safetensors: no key twice, no byte unused or used twice.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/float_bits.h"
+#include "base/json_text.h"
 #include "exchange/network_bytes.h"
 
 enum { LENGTH = 8, HEADER_MAX = 100000000 };
@@ -124,7 +124,8 @@ mho_err mho__safetensors_read(const void *bytes, size_t length, const char *file
                        "not a safetensors file, or one that was cut short: it does not begin with "
                        "the length of its header");
 
-  json_t *header = json_loadb((const char *)b + LENGTH, (size_t)n, JSON_REJECT_DUPLICATES, &why);
+  json_t *header =
+      mho__json_of_bytes((const char *)b + LENGTH, (size_t)n, JSON_REJECT_DUPLICATES, &why);
   if (!json_is_object(header)) {
     json_decref(header);
     return mho_fail_at(ei, MHO_EDATA, file, 0,

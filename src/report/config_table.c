@@ -3,10 +3,10 @@
 #include "report/config_table.h"
 #include "mho/model/entry.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "experiment/sections.h"
 #include "report/html.h"
 
@@ -208,7 +208,7 @@ static mho_err flatten(mho_report_config *out, const char *section, const char *
 }
 
 static mho_err read_json(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
-  json_t *root = json_loads(run->config, 0, NULL);
+  json_t *root = mho__json_of_text(run->config, NULL);
   mho_err err;
   if (json_is_object(root)) /* jansson's limit on nesting (2048) bounds the recursion of flatten */
     err = flatten(out, NULL, "", root, ei);

@@ -11,12 +11,12 @@
  * where that would not give the same text. Numbers have 17 digits: they come back bit for bit.
  * Bytes are hexadecimal, and so are those of a text that are no UTF-8: \xNN.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/json_text.h"
 #include "base/whole_file.h"
 #include "store/store_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,7 +169,7 @@ static json_t *difference(const json_t *from, const json_t *to) {
 }
 
 static void add_config(exporter *x, json_t *line, const char *config) {
-  json_t *base = json_deep_copy(x->base_json), *own = json_loads(config, 0, NULL);
+  json_t *base = json_deep_copy(x->base_json), *own = mho__json_of_text(config, NULL);
   json_t *patch = base && own ? difference(base, own) : NULL;
   if (patch)
     mho__store_patch(base, patch);
@@ -241,7 +241,7 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
   json_array_foreach (rows, i, row) {
     if (err)
       break;
-    json_t *config = json_loads(json_string_value(json_array_get(row, 2)), 0, NULL);
+    json_t *config = mho__json_of_text(json_string_value(json_array_get(row, 2)), NULL);
     err = put(x,
               json_pack("{s:O, s:O, s:o}", "study", json_array_get(row, 0), "created",
                         json_array_get(row, 1), "config", config ? config : json_object()),
@@ -463,7 +463,7 @@ static mho_err read_base(exporter *x, mho_errinfo *ei) {
   else if (!x->base)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write the runs");
   else
-    x->base_json = json_loads(x->base, 0, NULL);
+    x->base_json = mho__json_of_text(x->base, NULL);
 
   sqlite3_finalize(st);
   return err;

@@ -3,10 +3,10 @@
  * The lines go into tables in memory first, attached as another database, which is then merged: so
  * nothing is taken from a file with an error, and a run that is there already is not taken twice.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/json_text.h"
 #include "store/store_impl.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +83,7 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
     return MHO_OK;
 
   json_error_t at;
-  json_t *line = json_loads(x->text, 0, &at);
+  json_t *line = mho__json_of_text(x->text, &at);
   if (!json_is_object(line)) {
     json_decref(line);
     return bad_line(x, at.text, ei);
@@ -258,7 +258,7 @@ static mho_err insert_row(importer *x, const char *table, sqlite3_stmt *st, int 
 static json_t *config_of(const importer *x, const json_t *line) {
   const json_t *whole = json_object_get(line, "config"), *change = json_object_get(line, "change");
   if (json_is_string(whole))
-    return json_loads(json_string_value(whole), 0, NULL);
+    return mho__json_of_text(json_string_value(whole), NULL);
 
   json_t *config = json_deep_copy(json_object_get(x->head, "config"));
   if (json_is_object(change))

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "array/weights.h"
+#include "base/json_text.h"
 #include "base/whole_file.h"
 #include "train/matrix_file.h"
 
@@ -219,7 +220,7 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
     json_object_set_new(device, "cells", json_string(o.cells));
   json_t *all =
       json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
-                pack_connections(t), "config", config ? json_loads(config, 0, NULL) : NULL);
+                pack_connections(t), "config", config ? mho__json_of_text(config, NULL) : NULL);
   free(config);
 
   snprintf(path, sizeof path, "%s/" SIDECAR, folder);

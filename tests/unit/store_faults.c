@@ -159,7 +159,8 @@ static void test_versions(void **state) {
 /* Takes out what a database of version 1 lacks. */
 static const char first_version[] =
     "DROP TABLE energy_epoch; DROP TABLE control; DROP TABLE settle_sample; DROP TABLE prediction; "
-    "ALTER TABLE settle DROP COLUMN energy_j; "
+    "ALTER TABLE settle DROP COLUMN energy_j; ALTER TABLE settle DROP COLUMN kirchhoff; "
+    "ALTER TABLE settle DROP COLUMN dissipated; ALTER TABLE settle DROP COLUMN supplied; "
     "ALTER TABLE checkpoint DROP COLUMN is_best; ALTER TABLE layer_epoch DROP COLUMN w_range; "
     "ALTER TABLE layer_epoch DROP COLUMN w_error; ALTER TABLE layer_epoch DROP COLUMN clipped; "
     "ALTER TABLE layer_epoch DROP COLUMN importance_mean; ALTER TABLE layer_epoch DROP COLUMN "
