@@ -78,7 +78,8 @@ class Kernel(Case):
         self.run_cell('import mho')
 
     def begin(self, source):
-        return Said(self.client.execute(source, store_history=False))
+        """A cell whose error does not abort those that follow within a tenth of a second."""
+        return Said(self.client.execute(source, store_history=False, stop_on_error=False))
 
     def until(self, is_enough, said):
         """Take what the kernel sends, until that."""
@@ -110,7 +111,7 @@ class Kernel(Case):
         else:
             self.assertIn('100%', said.text)
             self.assertRegex(said.text, r'6\.0/6 .*test \d\d\.\d\d %')
-            self.assertGreater(said.text.count('\r'), 3)
+            self.assertGreater(said.text.count('\r'), 1)
         self.assertEqual(self.run_cell(f'mho.train({LONG!r}, db=None, progress=False);').text, '')
 
     def test_a_bar_of_a_study(self):
