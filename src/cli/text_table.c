@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/real_text.h"
 #include "cli/cli.h"
 #include "mho/model/entry.h"
 
@@ -64,6 +65,8 @@ void table_print(table *t) {
 /* ---------------------------------------------------------------- cells of a query */
 
 void cell_text(const mho_cell *c, bool exact, char *buf, size_t n) {
+  char number[MHO_REAL_TEXT];
+
   switch (c->type) {
   case MHO_CELL_NULL:
     snprintf(buf, n, "%s", "");
@@ -72,7 +75,12 @@ void cell_text(const mho_cell *c, bool exact, char *buf, size_t n) {
     snprintf(buf, n, "%lld", (long long)c->i);
     break;
   case MHO_CELL_REAL:
-    snprintf(buf, n, exact ? "%.17g" : "%.6g", c->d);
+    if (exact) {
+      mho__real_text(c->d, number);
+      snprintf(buf, n, "%s", number);
+    } else {
+      snprintf(buf, n, "%.6g", c->d);
+    }
     break;
   case MHO_CELL_TEXT:
     snprintf(buf, n, "%s", c->text);
@@ -138,11 +146,28 @@ output_format format_of(const common_options *o) {
 
 /* Not flushed one by one: an answer may have very many. */
 static void print_json_row(int n, const char *const *names, const mho_cell *cells) {
-  json_t *o = json_object();
+  json_t *o = json_object(), *v;
+  const char *name;
+  char number[MHO_REAL_TEXT], between = '{';
   for (int i = 0; i < n; i++)
     json_object_set_new(o, names[i], json_cell(&cells[i]));
-  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
-  putchar('\n');
+
+  json_object_foreach (o, name, v) {
+    json_t *key = json_string(name);
+    putchar(between);
+    json_dumpf(key, stdout, JSON_ENCODE_ANY);
+    json_decref(key);
+    between = ',';
+
+    putchar(':');
+    if (json_is_real(v)) { /* jansson's have tails */
+      mho__real_text(json_real_value(v), number);
+      printf(strpbrk(number, ".e") ? "%s" : "%s.0", number);
+    } else {
+      json_dumpf(v, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    }
+  }
+  fputs(between == '{' ? "{}\n" : "}\n", stdout);
   json_decref(o);
 }
 

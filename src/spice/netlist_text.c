@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/real_text.h"
+
 static bool reserve(mho_spice_text *t, size_t more) {
   if (t->failed || more < t->capacity - t->n)
     return !t->failed;
@@ -44,12 +46,8 @@ void mho__spice_text_add(mho_spice_text *t, const char *format, ...) {
 }
 
 void mho__spice_text_add_number(mho_spice_text *t, double v) {
-  char number[32];
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(number, sizeof number, "%.*g", digits, v);
-    if (strtod(number, NULL) == v)
-      break;
-  }
+  char number[MHO_REAL_TEXT];
+  mho__real_text(v, number);
   mho__spice_text_add(t, "%s", number);
 }
 

@@ -268,6 +268,9 @@ def test_queries():
         refused('query', sql, '--db', 'q.db', says='')
     refused('runs', '--db', 'q.db', '--where', 'nosuch > 1', says='nosuch')
     assert lines('query', 'SELECT name FROM run', '--db', 'q.db', '--json') == [{'name': 'kept'}]
+    odd = "SELECT 0.985 AS a, 0.1 + 0.2 AS b, 2.0 AS c, 7 AS d, NULL AS e, 'x\"y' AS f, 1e22 AS g"
+    assert run('query', odd, '--db', 'q.db', '--json').stdout == '{"a":0.985,"b":0.30000000000000004,"c":2.0,"d":7,"e":null,"f":"x\\"y","g":1e+22}\n'
+    assert run('query', odd, '--db', 'q.db', '--csv').stdout.splitlines()[1] == '0.985,0.30000000000000004,2,7,,"x""y",1e+22'
     refused('show', 'x', '--db', 'q.db', says='x')
     refused('eval', 'last', '--db', 'q.db', '--set', 'network.hidden=[9]', says=['network.hidden', 'another network'])
     refused('eval', 'last', '--db', 'q.db', '--part', 'validation', says='validation')
