@@ -46,6 +46,11 @@ static char *read_whole(int fd, size_t *length) {
   return NULL;
 }
 
+bool mho__is_endless(int fd) {
+  struct stat s;
+  return !fstat(fd, &s) && S_ISCHR(s.st_mode) && !isatty(fd);
+}
+
 mho_err mho__file_bytes(const char *path, char **out, size_t *length, mho_errinfo *ei) {
   *out = NULL;
   *length = 0;
@@ -53,6 +58,11 @@ mho_err mho__file_bytes(const char *path, char **out, size_t *length, mho_errinf
   int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return mho_fail_at(ei, mho__io_error(errno), path, 0, "%s", strerror(errno));
+
+  if (!standard && mho__is_endless(fd)) {
+    close(fd);
+    return mho_fail_at(ei, MHO_EDATA, path, 0, "is a device, and no file");
+  }
 
   errno = 0;
   *out = read_whole(fd, length);

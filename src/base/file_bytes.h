@@ -8,7 +8,10 @@
 /** All bytes of a file, with a 0 behind them.
  *  @param path  "-" is standard input.
  *  @param out   free it with free(); NULL where it could not be read.
- *  @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
+ *  @return MHO_OK; MHO_EIO; MHO_EDATA: a device, which may have no end; MHO_ENOMEM. */
 mho_err mho__file_bytes(const char *path, char **out, size_t *length, mho_errinfo *ei);
+
+/** Whether an open file is a device, which may have no end (/dev/zero); a terminal has one. */
+bool mho__is_endless(int fd);
 
 #endif

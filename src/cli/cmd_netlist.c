@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file_bytes.h"
 #include "cli/subject.h"
 #include "mho/model/check.h"
 #include "mho/model/circuit.h"
@@ -330,41 +331,6 @@ static mho_err write_models(const options *o, const mho_registry *r, mho_errinfo
 
 /* ---------------------------------------------------------------- netlists of any origin */
 
-/* Read the whole file, with a 0 behind it. @return free with free(); NULL when memory runs out. */
-static char *read_all(FILE *f) {
-  size_t n = 0, capacity = 1 << 16;
-  char *text = malloc(capacity);
-
-  while (text && !feof(f) && !ferror(f)) {
-    n += fread(text + n, 1, capacity - n - 1, f);
-    if (n + 1 < capacity)
-      continue;
-    capacity *= 2;
-    char *more = realloc(text, capacity);
-    if (!more)
-      free(text);
-    text = more;
-  }
-
-  if (text)
-    text[n] = 0;
-  return text;
-}
-
-static mho_err read_file(const char *path, char **out, mho_errinfo *ei) {
-  FILE *f = fopen(path, "rb");
-  *out = f ? read_all(f) : NULL;
-  bool ok = *out && !ferror(f);
-  if (f)
-    fclose(f);
-
-  if (ok)
-    return MHO_OK;
-  free(*out);
-  *out = NULL;
-  return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the netlist");
-}
-
 static void print_result(const char *path, const mho_cosim_row *row,
                          const mho_netlist_values *worst) {
   printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin",
@@ -381,7 +347,8 @@ static mho_err check_file(const options *o, const environment *s, const char *pa
   mho_spice_isolation how = {"/proc/self/exe", .timeout_s = 300, o->trust, &s->ctx};
   mho_cosim_row row;
   mho_netlist_values worst;
-  mho_err err = read_file(path, &text, ei);
+  size_t length;
+  mho_err err = mho__file_bytes(path, &text, &length, ei);
   if (!err)
     err = mho_spice_isolated(&how, text, &printed, ei);
   if (!err)

@@ -247,6 +247,13 @@ def limited(kilobytes, *words):
                           capture_output=True, text=True, timeout=120)
 
 
+def test_devices_that_never_end():
+    """What reads a whole file reads none that has no end."""
+    for words in (['solve', '--g', '/dev/zero', '--v', 'v.csv'], ['netlist', '--check', '/dev/zero'], ['device', 'fit', '/dev/zero'],
+                  ['import', '--npz', '/dev/zero', '--db', 'n.db']):
+        refused(*words, says=['/dev/zero', 'is a device'])
+
+
 def test_packed_lines():
     """A small file that stands for a long line, and one that is no text, are refused before they are in memory."""
     refused('import', write('nul.jsonl', '\0' * 5000), '--db', 'p.db', says=['nul.jsonl:1', 'no file of runs'])
@@ -395,5 +402,5 @@ def test_tails():
 
 
 main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_changed_export, test_last_and_clock, test_report_folder, test_out_over_runs,
-      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_large_weights, test_weights_file, test_packed_lines, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
+      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_large_weights, test_weights_file, test_packed_lines, test_devices_that_never_end, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
       test_first_signal, test_measurements, test_tails])
