@@ -27,8 +27,8 @@ static mho_phase phase_of(const dfc_run *r, int n, mho_thread *thread) {
   return rows;
 }
 
-/* The same where rows go to the winners of a pooling, which are known of the samples: row after row
- * of all of them. */
+/* J of link k's target += J of its source W^T, or J = that unless `add`, where rows go to the
+ * winners of a pooling, which are known of the samples: row after row of all of them. */
 static void read_to_winners(const dfc_run *r, const mho_link *k, const mho_real *from, mho_real *to,
                             bool add) {
   const mho_network *net = r->lesson->net;
@@ -53,7 +53,7 @@ static void read_to_winners(const dfc_run *r, const mho_link *k, const mho_real 
   }
 }
 
-/* J of link k's target += J of its source W^T, or J = that unless `add`. */
+/* The same of any link. */
 static void read_rows(const dfc_run *r, const mho_link *k, const mho_real *from, mho_real *to,
                       bool add) {
   mho_thread thread;
