@@ -94,4 +94,14 @@ static inline mho_real *real(const spikes *k, const char *name, int layer, int s
   return mho_vars_real(k->s->vars, v, layer, sample);
 }
 
+/* An experiment is refused by a sentence that says so. */
+static inline void refused(const char *yaml, const char *says) {
+  mho_experiment *e;
+  mho_errinfo why;
+  if (!mho_experiment_of_yaml(registry, yaml, 0, NULL, &e, &why))
+    fail_msg("'%s' is not refused", yaml);
+  if (!strstr(why.message, says))
+    fail_msg("'%s' says '%s', expected '%s'", yaml, why.message, says);
+}
+
 #endif

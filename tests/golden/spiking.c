@@ -559,15 +559,6 @@ static void test_network_layered(void **state) {
 
 /* ---------------------------------------------------------------- what is refused */
 
-static void refused(const char *yaml, const char *says) {
-  mho_experiment *e;
-  mho_errinfo why;
-  if (!mho_experiment_of_yaml(registry, yaml, 0, NULL, &e, &why))
-    fail_msg("'%s' is not refused", yaml);
-  if (!strstr(why.message, says))
-    fail_msg("'%s' says '%s', expected '%s'", yaml, why.message, says);
-}
-
 static void test_refused(void **state) {
 #define SPIKES  "dynamics: spiking\n"
 #define PERTURB SPIKES "rule: perturb\n"
