@@ -143,9 +143,9 @@ mho_err mho__csv_lines(const char *path, mho_csv_take take, void *user, mho_erri
     return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the table: %s",
                        strerror(errno));
 
-  mho_err err = mho__is_endless(fileno(f))
-                    ? mho_fail_at(ei, MHO_EDATA, path, 0, "is a device, and no file")
-                    : read_lines(&r, f);
+  mho_err err = mho__refuse_device(fileno(f), path, ei);
+  if (!err)
+    err = read_lines(&r, f);
   if (!err && ferror(f))
     err = mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the table: %s",
                       strerror(errno));

@@ -46,9 +46,11 @@ static char *read_whole(int fd, size_t *length) {
   return NULL;
 }
 
-bool mho__is_endless(int fd) {
+mho_err mho__refuse_device(int fd, const char *path, mho_errinfo *ei) {
   struct stat s;
-  return !fstat(fd, &s) && S_ISCHR(s.st_mode) && !isatty(fd);
+  if (fstat(fd, &s) || !S_ISCHR(s.st_mode) || isatty(fd))
+    return MHO_OK;
+  return mho_fail_at(ei, MHO_EDATA, path, 0, "is a device, and no file");
 }
 
 mho_err mho__file_bytes(const char *path, char **out, size_t *length, mho_errinfo *ei) {
@@ -59,9 +61,10 @@ mho_err mho__file_bytes(const char *path, char **out, size_t *length, mho_errinf
   if (fd < 0)
     return mho_fail_at(ei, mho__io_error(errno), path, 0, "%s", strerror(errno));
 
-  if (!standard && mho__is_endless(fd)) {
+  mho_err err = standard ? MHO_OK : mho__refuse_device(fd, path, ei);
+  if (err) {
     close(fd);
-    return mho_fail_at(ei, MHO_EDATA, path, 0, "is a device, and no file");
+    return err;
   }
 
   errno = 0;

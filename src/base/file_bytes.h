@@ -11,7 +11,8 @@
  *  @return MHO_OK; MHO_EIO; MHO_EDATA: a device, which may have no end; MHO_ENOMEM. */
 mho_err mho__file_bytes(const char *path, char **out, size_t *length, mho_errinfo *ei);
 
-/** Whether an open file is a device, which may have no end (/dev/zero); a terminal has one. */
-bool mho__is_endless(int fd);
+/** MHO_EDATA where an open file is a device, which may have no end (/dev/zero); a terminal has
+ *  one. */
+mho_err mho__refuse_device(int fd, const char *path, mho_errinfo *ei);
 
 #endif
