@@ -7,11 +7,6 @@
 #include "experiment.h"
 #include "mho/spice.h"
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { SKIPPED = 77 };
 static mho_spice *spice;
 static int rows;

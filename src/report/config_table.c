@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json_text.h"
+#include "base/real_text.h"
 #include "experiment/sections.h"
 #include "report/html.h"
 
@@ -167,22 +168,15 @@ static mho_err read_experiment(const mho_run_row *run, mho_report_config *out, m
 /* ---------------------------------------------------------------- of bare JSON */
 
 /* The shortest number that reads back the same. */
-static char *real_text(double v) {
-  char text[32];
-  for (int digits = 6; digits <= 17; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, v);
-    if (strtod(text, NULL) == v)
-      break;
-  }
-  return strdup(text);
-}
-
 static char *json_text(const json_t *v) {
   if (json_is_string(v))
     return strdup(json_string_value(v));
-  if (json_is_real(v))
-    return real_text(json_real_value(v));
-  return json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+  if (json_is_real(v)) {
+    char number[MHO_REAL_TEXT];
+    mho__real_text(json_real_value(v), number);
+    return strdup(number);
+  }
+  return json_dumps(v, JSON_ENCODE_ANY);
 }
 
 /* The keys below an object; section NULL: it is the root, whose objects are the sections. */

@@ -214,16 +214,41 @@ static mho_err read_entry(const study_reader *r, void *user, const char *word,
 
 /* ---------------------------------------------------------------- the file */
 
-/* The axis before the i-th that varies one of its keys, too; NULL: none. */
+/* Whether an axis sets a key; values of a list, and points, name keys of their own. */
+static bool sets_key(const study_axis *a, const char *key) {
+  for (int k = 0; k < a->n_keys; k++)
+    if (!strcmp(a->key[k], key))
+      return true;
+
+  int values = a->range ? 0 : a->n;
+  for (int v = 0; v < values; v++)
+    for (int i = 0; i < a->value[v].n; i++)
+      if (!strcmp(a->value[v].set[i].key, key))
+        return true;
+  return false;
+}
+
+/* A key that both axes set; NULL: none. */
+static const char *shared_key(const study_axis *a, const study_axis *b) {
+  for (int k = 0; k < a->n_keys; k++)
+    if (sets_key(b, a->key[k]))
+      return a->key[k];
+
+  int values = a->range ? 0 : a->n;
+  for (int v = 0; v < values; v++)
+    for (int i = 0; i < a->value[v].n; i++)
+      if (sets_key(b, a->value[v].set[i].key))
+        return a->value[v].set[i].key;
+  return NULL;
+}
+
+/* The axis before the i-th that sets one of its keys, too; NULL: none. */
 static const study_axis *earlier_axis(const mho_study *s, int i, const char **key) {
-  const study_axis *a = &s->axis[i];
-  for (int j = 0; j < i; j++)
-    for (int k = 0; k < a->n_keys; k++)
-      for (int l = 0; l < s->axis[j].n_keys; l++)
-        if (!strcmp(a->key[k], s->axis[j].key[l])) {
-          *key = a->key[k];
-          return &s->axis[j];
-        }
+  for (int j = 0; j < i; j++) {
+    *key = shared_key(&s->axis[i], &s->axis[j]);
+    if (*key)
+      return &s->axis[j];
+  }
   return NULL;
 }
 
@@ -235,7 +260,7 @@ static mho_err check_axes(const study_reader *r) {
     const study_axis *first = earlier_axis(s, i, &key);
     if (first)
       return mho_fail_at(r->ei, MHO_ECONFIG, s->file, a->line,
-                         "vary: %s is given twice, first in line %d", key, first->line);
+                         "%s is varied twice, first in line %d", key, first->line);
     if (a->range && s->design == STUDY_GRID && !a->n)
       return mho_fail_at(r->ei, MHO_ECONFIG, s->file, a->line,
                          "%s: in a grid a range needs steps: how many values", a->key[0]);

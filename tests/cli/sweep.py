@@ -237,6 +237,8 @@ def test_bad_studies():
              ('seeds: 1\nseeds: 2\n', ['b.yaml:2', 'seeds', 'twice', 'line 1']),
              ('vary:\n  update.rate: [1]\n  update.rate: [2]\n', ['b.yaml:3', 'update.rate', 'twice', 'line 2']),
              ('vary:\n  update.rate: [1]\n  "train.epochs, update.rate": [2]\n', ['b.yaml:3', 'update.rate', 'twice', 'line 2']),
+             ('points: [{update.rate: 1}]\nvary: {update.rate: [2]}\n', ['b.yaml:2', 'update.rate', 'twice', 'line 1']),
+             ('vary:\n  update: [{rate: 1}]\n  update.rate: {from: 1, to: 2, steps: 2}\n', ['b.yaml:3', 'update.rate', 'twice', 'line 2']),
              ('vary: {update.rate: {from: 1, from: 2, to: 3, steps: 2}}\n', ['b.yaml:1', 'from', 'twice']),
              ('set: {train: {epochs: 1}, train.epochs: 2}\n', ['b.yaml:1', 'train.epochs', 'twice']),
              ('points: [{update.rate: 1, update.rate: 2}]\n', ['b.yaml:1', 'update.rate', 'twice']),

@@ -13,11 +13,6 @@
 
 #include <unistd.h>
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { ROWS = 24, COLS = 16, N = ROWS * COLS };
 
 static int setup(void **state) {

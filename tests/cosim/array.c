@@ -6,11 +6,6 @@
 #include "mho/model/check.h"
 #include "mho/spice.h"
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { SKIPPED = 77 };
 
 /* Layers of two networks with the same weights, read by ngspice and by the core: the effective

@@ -6,11 +6,6 @@
 
 #include <unistd.h>
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { SKIPPED = 77 };
 
 static const char self[] = "/proc/self/exe";

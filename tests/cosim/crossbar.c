@@ -10,12 +10,6 @@
 size_t __sanitizer_get_current_allocated_bytes(void); /* its header does not come with gcc */
 #endif
 
-/* ngspice itself forgets some memory, above all after a netlist it refuses */
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { ROWS = 16, COLS = 10, SKIPPED = 77 };
 
 static const char good[] = "a good netlist\nV1 a 0 2\nR1 a b 1k\nR2 b 0 3k\n";

@@ -6,11 +6,6 @@
 
 #include "experiment.h"
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { SKIPPED = 77, PULSES = 200 };
 
 static int pulses; /* 200 in the slow suite */

@@ -8,11 +8,6 @@
 
 #include "experiment.h"
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { SKIPPED = 77, SAMPLES_MAX = 20, ROWS_MAX = 64 };
 
 static bool slow;

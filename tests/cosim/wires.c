@@ -5,11 +5,6 @@
 #include "mho/spice.h"
 #include "test.h"
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { SKIPPED = 77 };
 
 typedef struct array { /* one array, its inputs, and what is to be found */

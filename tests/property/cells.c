@@ -17,11 +17,6 @@
 
 #include <unistd.h>
 
-MHO_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libngspice\n";
-}
-
 enum { ROWS = 16, COLS = 12, N = ROWS * COLS, DEVICES = 3 };
 static const double significance[DEVICES] = {1, 2, 5};
 static const char *const ways[] = {"all", "in_turn", "carry"};
