@@ -300,6 +300,28 @@ void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
     x->model->refresh(x, first, n);
 }
 
+/* Whether weights follow from the conductances of two banks alone, as these are written. */
+static bool is_plain(const mho_crossbar *x) {
+  bool drifts = false;
+  for (int k = 0; k < x->n_banks; k++)
+    drifts |= x->drifted[k] != NULL;
+  return mho_crossbar_has_cells(x) && x->n_banks <= 2 && !drifts && !x->borrowed &&
+         !x->model->refresh;
+}
+
+void mho__crossbar_refresh_at(mho_crossbar *x, int n, const uint32_t *cell) {
+  if (!is_plain(x)) {
+    for (int i = 0; i < n; i++)
+      mho_crossbar_refresh(x, cell[i], 1);
+    return;
+  }
+
+  mho_crossbar_unpack(x);
+  mho__line_sums_forget(x);
+  for (int i = 0; i < n; i++)
+    sum_banks(x, cell[i], 1);
+}
+
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(x);
   bool has_cells = mho_crossbar_has_cells(x), ok = true;

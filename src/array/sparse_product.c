@@ -9,13 +9,21 @@
 
 #include <string.h>
 
-enum { ROWS = 4 }; /* at a time */
+enum {
+  ROWS = 4,  /* that are added at a time, */
+  SCAN = 32, /* and that are looked at at once, whether anything drives them */
+};
 
-/* Some rows of the matrix and what drives them. */
-typedef struct driven {
-  const mho_real *w[ROWS];
-  mho_real x[MHO_SPARSE_SAMPLES][ROWS];
-} driven;
+/* A product under way, with some rows of the matrix and what drives them. */
+typedef struct product {
+  int n, rows, cols;
+  mho_real scale;
+  const mho_real *x, *w;
+  mho_real *y;
+  int taken;
+  const mho_real *row[ROWS];
+  mho_real factor[MHO_SPARSE_SAMPLES][ROWS];
+} product;
 
 static void start(int n, int cols, mho_real keep, mho_real *y) {
   size_t all = (size_t)n * (size_t)cols;
@@ -26,20 +34,25 @@ static void start(int n, int cols, mho_real keep, mho_real *y) {
       y[i] *= keep;
 }
 
-static bool is_driven(int n, int rows, const mho_real *x, int i) {
-  for (int s = 0; s < n; s++)
-    if (x[(size_t)s * (size_t)rows + (size_t)i] != 0)
-      return true;
-  return false;
+/* Whether any of m rows from i on is driven. */
+static bool is_driven(const product *p, int i, int m) {
+  int any = 0;
+  for (int s = 0; s < p->n; s++) {
+    const mho_real *x = p->x + (size_t)s * (size_t)p->rows + (size_t)i;
+#pragma omp simd reduction(| : any)
+    for (int k = 0; k < m; k++)
+      any |= x[k] != 0;
+  }
+  return any;
 }
 
-static void add_rows(const driven *r, int n, int cols, mho_real *y) {
-  const mho_real *w0 = r->w[0], *w1 = r->w[1], *w2 = r->w[2], *w3 = r->w[3];
-  for (int s = 0; s < n; s++) {
-    const mho_real *x = r->x[s];
-    mho_real *to = y + (size_t)s * (size_t)cols;
+static void add_rows(const product *p) {
+  const mho_real *w0 = p->row[0], *w1 = p->row[1], *w2 = p->row[2], *w3 = p->row[3];
+  for (int s = 0; s < p->n; s++) {
+    const mho_real *x = p->factor[s];
+    mho_real *to = p->y + (size_t)s * (size_t)p->cols;
 #pragma omp simd
-    for (int j = 0; j < cols; j++) {
+    for (int j = 0; j < p->cols; j++) {
       mho_real sum = to[j] + x[0] * w0[j];
       sum += x[1] * w1[j];
       sum += x[2] * w2[j];
@@ -48,31 +61,43 @@ static void add_rows(const driven *r, int n, int cols, mho_real *y) {
   }
 }
 
-void mho__sparse_product(int n, int n_rows, int cols, mho_real scale, const mho_real *x,
+static void take_row(product *p, int i) {
+  p->row[p->taken] = p->w + (size_t)i * (size_t)p->cols;
+  for (int s = 0; s < p->n; s++)
+    p->factor[s][p->taken] = p->scale * p->x[(size_t)s * (size_t)p->rows + (size_t)i];
+
+  p->taken++;
+  if (p->taken == ROWS) {
+    add_rows(p);
+    p->taken = 0;
+  }
+}
+
+/* The last rows, with nothing beside them. */
+static void finish(product *p) {
+  if (p->taken == 0)
+    return;
+
+  for (int k = p->taken; k < ROWS; k++) {
+    p->row[k] = p->w;
+    for (int s = 0; s < p->n; s++)
+      p->factor[s][k] = 0;
+  }
+  add_rows(p);
+}
+
+void mho__sparse_product(int n, int rows, int cols, mho_real scale, const mho_real *x,
                          const mho_real *w, mho_real keep, mho_real *y) {
-  driven r;
-  int taken = 0;
+  product p = {.n = n, .rows = rows, .cols = cols, .scale = scale, .x = x, .w = w, .y = y};
   start(n, cols, keep, y);
 
-  for (int i = 0; i < n_rows; i++) {
-    if (!is_driven(n, n_rows, x, i))
+  for (int i0 = 0; i0 < rows; i0 += SCAN) {
+    int m = mho_min(SCAN, rows - i0);
+    if (!is_driven(&p, i0, m))
       continue;
-    r.w[taken] = w + (size_t)i * (size_t)cols;
-    for (int s = 0; s < n; s++)
-      r.x[s][taken] = scale * x[(size_t)s * (size_t)n_rows + (size_t)i];
-    taken++;
-    if (taken == ROWS) {
-      add_rows(&r, n, cols, y);
-      taken = 0;
-    }
+    for (int i = i0; i < i0 + m; i++)
+      if (is_driven(&p, i, 1))
+        take_row(&p, i);
   }
-
-  if (taken == 0)
-    return;
-  for (int k = taken; k < ROWS; k++) {
-    r.w[k] = w;
-    for (int s = 0; s < n; s++)
-      r.x[s][k] = 0;
-  }
-  add_rows(&r, n, cols, y);
+  finish(&p);
 }

@@ -48,6 +48,9 @@ void mho__crossbar_symmetry(const mho_crossbar *x, mho_real *out);
 void mho__crossbar_change_some(mho_crossbar *x, size_t first, int n, const int16_t *count,
                                uint64_t step, mho_pulse_counts *counts);
 
+/** mho_crossbar_refresh of n scattered cells. */
+void mho__crossbar_refresh_at(mho_crossbar *x, int n, const uint32_t *cell);
+
 /** Whether bank k is one of another crossbar. */
 static inline bool mho__bank_is_borrowed(const mho_crossbar *x, int k) {
   return x->role && k < x->n_banks && x->role[k].kind == MHO_BANK_BORROWED;

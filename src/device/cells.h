@@ -44,9 +44,10 @@ static inline bool is_faulty(const mho_cells *c, size_t cell) {
   return c->fault && c->fault[cell];
 }
 
-/* v between bounds that do not cross. */
+/* v between bounds that do not cross; NaN is the lower one. */
 static inline float within(float v, float low, float high) {
-  return fminf(fmaxf(v, low), high);
+  float raised = v > low ? v : low;
+  return raised < high ? raised : high;
 }
 
 /* The nearest of steps + 1 levels from bound to bound. */

@@ -307,11 +307,27 @@ static double driven(const cells *k, int i) {
   return k->drive ? (double)k->drive[i] : 0;
 }
 
+/* Spikes that act at once, on neurons of one time constant that no input drives as it is. */
+static void jump_alike(const cells *k) {
+  const mho_real *arrived = k->arrived, *held = k->held;
+  double rest = k->c->rest, a = leak_of(k, pace_of(k, 0)), *u = k->u;
+#pragma omp simd
+  for (int i = 0; i < k->n; i++) {
+    double next = rest + (u[i] - rest) * a + (double)arrived[i];
+    u[i] = held[i] > 0 ? u[i] : next;
+  }
+}
+
 /* Spikes that act at once. */
 static void jump(const cells *k) {
-  double rest = k->c->rest, a = leak_of(k, pace_of(k, 0));
+  double rest = k->c->rest;
+  if (!k->tau && !k->drive) {
+    jump_alike(k);
+    return;
+  }
+
   for (int i = 0; i < k->n; i++) {
-    double own = k->tau ? leak_of(k, pace_of(k, i)) : a;
+    double own = leak_of(k, pace_of(k, i));
     double next = rest + (k->u[i] - rest) * own + (double)k->arrived[i] + driven(k, i);
     k->u[i] = k->held[i] > 0 ? k->u[i] : next;
   }
@@ -365,11 +381,6 @@ static void integrate(const cells *k) {
 
 /* ---------------------------------------------------------------- spikes */
 
-static bool reaches(const cells *k, int i) {
-  bool at = k->c->strict ? k->u[i] > k->theta[i] : k->u[i] >= k->theta[i];
-  return at && k->held[i] == 0;
-}
-
 /* Of the neurons that would fire the one that is furthest above its threshold; among equals the
  * one of a random number. */
 static void choose_winner(const cells *k, const mho_phase *p, int l, int s) {
@@ -396,10 +407,17 @@ static void choose_winner(const cells *k, const mho_phase *p, int l, int s) {
 
 /* Neurons at their threshold fire. @return how many. */
 static int fire(const cells *k, const mho_phase *p, int l, int s) {
+  const double *u = k->u, *theta = k->theta;
+  const mho_real *held = k->held;
+  mho_real *spike = k->spike;
+  bool strict = k->c->strict;
   int fired = 0;
+
+#pragma omp simd reduction(+ : fired)
   for (int i = 0; i < k->n; i++) {
-    k->spike[i] = reaches(k, i);
-    fired += k->spike[i] > 0;
+    int fires = (strict ? u[i] > theta[i] : u[i] >= theta[i]) & (held[i] == 0);
+    spike[i] = (mho_real)fires;
+    fired += fires;
   }
   if (fired < 2 || k->c->winners == MHO_WINNERS_ALL)
     return fired;
@@ -413,14 +431,20 @@ static double reset_value(const mho_spiking_config *c) {
   return c->reset == MHO_RESET_VALUE ? c->reset_to : c->rest;
 }
 
-/* Neurons that have fired start anew; those that are held come closer to the end of it. */
+/* Those that are held come closer to the end of it. */
+static void release(const cells *k) {
+  mho_real *held = k->held;
+#pragma omp simd
+  for (int i = 0; i < k->n; i++)
+    held[i] -= held[i] > 0 ? 1 : 0;
+}
+
+/* Neurons that have fired start anew. */
 static void reset(const cells *k) {
   mho_real refractory = (mho_real)steps_of(k->c->refractory, k->tick->dt);
   bool subtracts = k->c->reset == MHO_RESET_SUBTRACT;
 
   for (int i = 0; i < k->n; i++) {
-    if (k->held[i] > 0)
-      k->held[i]--;
     if (k->spike[i] == 0)
       continue;
     k->u[i] = subtracts ? k->u[i] - k->theta[i] : k->c->reset_to;
@@ -451,39 +475,51 @@ static void follow_layer(const cells *k, int fired) {
 /* What goes on from sample to sample, where the samples are learned from. */
 static void adapt(const cells *k, const mho_phase *p, int l) {
   const mho_spiking_config *c = k->c;
-  double *adapted = mho_vars_exact(p->s->vars, ADAPTED, l, 0);
+  const mho_circuit *circuit = p->net->layer[l].circuit;
+  const mho_real *spike = k->spike;
+  double *adapted = mho_vars_exact(p->s->vars, ADAPTED, l, 0), *theta = k->theta;
   double kept = exp(-k->tick->dt / c->decay), expected = c->target * k->tick->dt;
+  double plus = c->plus, gain = c->gain, least = c->least, nominal = c->threshold;
+  const double *spread = circuit ? circuit->threshold : NULL;
+  bool decays = c->law == MHO_THRESHOLD_SPIKE;
 
+#pragma omp simd
   for (int i = 0; i < k->n; i++) {
-    double own = own_threshold(p, l, i), s = (double)k->spike[i];
-    if (c->law == MHO_THRESHOLD_SPIKE)
-      adapted[i] = adapted[i] * kept + c->plus * s;
-    else
-      adapted[i] = fmax(adapted[i] + c->gain * (s - expected), c->least - own);
-    k->theta[i] = own + adapted[i];
+    double own = nominal + (spread ? spread[i] : 0), s = (double)spike[i];
+    double raised = decays ? adapted[i] * kept + plus * s : adapted[i] + gain * (s - expected);
+    adapted[i] = decays || raised > least - own ? raised : least - own;
+    theta[i] = own + adapted[i];
   }
 }
 
 /* ---------------------------------------------------------------- a step */
+
+/* Spikes over the steps so far. */
+static void show_rates(const cells *k, double steps, mho_real *z) {
+  const mho_real *count = k->count;
+#pragma omp simd
+  for (int i = 0; i < k->n; i++)
+    z[i] = (mho_real)((double)count[i] / steps);
+}
 
 /* A layer has heard: its potentials move, and what reaches its threshold fires. */
 static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
   for (int s = p->row0; s < p->row0 + p->n; s++) {
     cells k = cells_of(p, l, s, tick);
     double steps = *mho_vars_exact(p->s->vars, STEPS, 0, s);
-    mho_real *z = mho__values(p->net, p->s->z, l, s);
 
     integrate(&k);
     int fired = fire(&k, p, l, s);
-    reset(&k);
+    release(&k);
+    if (fired)
+      reset(&k);
     if (fired && k.c->inhibit == MHO_INHIBIT_LINE)
       inhibit(&k);
     if (k.c->law == MHO_THRESHOLD_LAYER)
       follow_layer(&k, fired);
     else if (adapts_for_good(k.c) && p->thread->adapts)
       adapt(&k, p, l);
-    for (int i = 0; i < k.n; i++)
-      z[i] = (mho_real)((double)k.count[i] / steps);
+    show_rates(&k, steps, mho__values(p->net, p->s->z, l, s));
   }
   remember(p, l);
 }

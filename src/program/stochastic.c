@@ -23,12 +23,11 @@ static void draw(const mho_outer_job *job, int sample) {
 }
 
 static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
-  size_t cols = (size_t)job->xb->cols;
   for (int s = 0; s < job->samples; s++)
     mho__trains_replay(job, job->xb, NULL, s, row0, rows, counts);
 
   counts->coincided += counts->set + counts->reset;
-  mho_crossbar_refresh(job->xb, (size_t)row0 * cols, (size_t)rows * cols);
+  mho__trains_refresh(job, job->xb, row0, rows);
 }
 
 /* Samples go straight to the array, so that no optimizer stands between. */

@@ -23,12 +23,29 @@ static mho_real value_of(const side *l, int i) {
 }
 
 static double largest(const side *l) {
+  const mho_real *v = l->v, *gain = l->gain;
   mho_real most = 0;
+#pragma omp simd reduction(max : most)
   for (int i = 0; i < l->n; i++) {
-    mho_real v = value_of(l, i), a = v < 0 ? -v : v;
-    most = a > most ? a : most;
+    mho_real own = gain ? gain[i] * v[i] : v[i], size = own < 0 ? -own : own;
+    most = size > most ? size : most;
   }
   return (double)most;
+}
+
+/* The first line from i on that may have a value. */
+static int next_of(const side *l, int i) {
+  enum { SCAN = 32 };
+  for (; i < l->n; i += SCAN) {
+    int any = 0, m = mho_min(SCAN, l->n - i);
+    const mho_real *v = l->v + i;
+#pragma omp simd reduction(| : any)
+    for (int k = 0; k < m; k++)
+      any |= v[k] != 0;
+    if (any)
+      return i;
+  }
+  return l->n;
 }
 
 /* The random words of a sample's trains. */
@@ -72,10 +89,12 @@ static int draw_lines(const side *l, double factor, bool flip, const stream *fro
   for (int i = 0; i < l->n;) {
     uint32_t line[LINE_GROUP], below[LINE_GROUP];
     int m = 0;
-    for (; i < l->n && m < LINE_GROUP; i++) {
+    for (i = next_of(l, i); i < l->n && m < LINE_GROUP; i++) {
       mho_real v = value_of(l, i);
-      if (v == 0)
+      if (v == 0) {
+        i = next_of(l, i + 1) - 1;
         continue;
+      }
       double p = factor * fabs((double)v);
       *saturated += p > 1;
       below[m] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
@@ -299,7 +318,7 @@ void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_cho
   }
   if (x->lines)
     count_lines(job, x->lines, sample, from, to, first_slab);
-  if (from == to)
+  if (from == to || n_cols == 0)
     return;
 
   queue q;
@@ -310,5 +329,58 @@ void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_cho
   for (int slot = 0; slot < t->slots[sample]; slot++) {
     q.step = mho__step_slot(job->first_sample + (uint64_t)sample, slot);
     coincide(&q, row + from, to - from, col, n_cols, slot);
+  }
+}
+
+/* ---------------------------------------------------------------- shown */
+
+/* Trains of a sample that lie in a slab of rows. */
+typedef struct met {
+  const mho_pulse_train *row, *col;
+  int n_rows, n_cols;
+} met;
+
+static met met_by(const mho_outer_job *job, int sample, int row0, int rows) {
+  const mho_pulse_train *row = row_trains(job, sample);
+  int n = job->trains->n_rows[sample];
+  int from = lower(row, n, row0), to = lower(row, n, row0 + rows);
+  return (met){.row = row + from,
+               .col = col_trains(job, sample),
+               .n_rows = to - from,
+               .n_cols = job->trains->n_cols[sample]};
+}
+
+static void refresh_met(const met *m, mho_crossbar *x) {
+  uint32_t cell[MHO_DEVICE_BLOCK];
+  int n = 0;
+  for (int i = 0; i < m->n_rows; i++)
+    for (int j = 0; j < m->n_cols; j++) {
+      cell[n++] = line_of(&m->row[i]) * (uint32_t)x->cols + line_of(&m->col[j]);
+      if (n == MHO_DEVICE_BLOCK) {
+        mho__crossbar_refresh_at(x, n, cell);
+        n = 0;
+      }
+    }
+  mho__crossbar_refresh_at(x, n, cell);
+}
+
+void mho__trains_refresh(const mho_outer_job *job, mho_crossbar *x, int row0, int rows) {
+  enum { FEW = 16 }; /* cells in a row take about as long as one somewhere */
+  size_t cols = (size_t)x->cols, all = (size_t)rows * cols, cells = 0;
+  for (int s = 0; s < job->samples; s++) {
+    met m = met_by(job, s, row0, rows);
+    cells += (size_t)m.n_rows * (size_t)m.n_cols;
+  }
+
+  if (cells == 0)
+    return;
+  if (cells * FEW > all) {
+    mho_crossbar_refresh(x, (size_t)row0 * cols, all);
+    return;
+  }
+
+  for (int s = 0; s < job->samples; s++) {
+    met m = met_by(job, s, row0, rows);
+    refresh_met(&m, x);
   }
 }

@@ -113,10 +113,11 @@ static double decay_of(double tau, const mho_tick *tick) {
 }
 
 static bool any_is_set(size_t n, const mho_real *v) {
+  int any = 0;
+#pragma omp simd reduction(| : any)
   for (size_t i = 0; i < n; i++)
-    if (v[i] != 0)
-      return true;
-  return false;
+    any |= v[i] != 0;
+  return any;
 }
 
 /* ---------------------------------------------------------------- a step */
@@ -126,6 +127,7 @@ static void compare_rows(const stdp *own, const mho_tick *tick, size_t n, const 
                          mho_real *left, mho_real *row) {
   mho_real window = (mho_real)fmax(round(own->tau_pre / tick->dt), 1);
   mho_real up = (mho_real)own->rate_post, down = (mho_real)-own->rate_pre;
+#pragma omp simd
   for (size_t i = 0; i < n; i++) {
     mho_real less = left[i] > 0 ? left[i] - 1 : 0;
     left[i] = spike[i] > 0 ? window : less;
@@ -204,8 +206,10 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 
 /* What columns are brought to their sums with. */
 typedef struct scaling {
-  double *sum;  /* [cols of the widest crossbar] */
-  mho_real *dw; /* the same */
+  double *factor; /* [cols of the widest crossbar] their sums, then what their weights grow by */
+  mho_real *dw;   /* the same */
+  int *from, *to; /* ranges of columns that are written, the same */
+  int n;          /* of ranges */
   mho_pulse_counts *counts;
 } scaling;
 
@@ -213,8 +217,10 @@ static void scaling_free(void *own) {
   scaling *s = own;
   if (!s)
     return;
-  mho_free(s->sum);
+  mho_free(s->factor);
   mho_free(s->dw);
+  mho_free(s->from);
+  mho_free(s->to);
   mho_free(s->counts);
   mho_free(s);
 }
@@ -229,11 +235,13 @@ static mho_err scaling_new(const mho_network *net, const void *params, int batch
 
   scaling *s = mho_alloc(1, sizeof *s);
   if (s) {
-    s->sum = mho_alloc(widest, sizeof *s->sum);
+    s->factor = mho_alloc(widest, sizeof *s->factor);
     s->dw = mho_alloc(widest, sizeof *s->dw);
+    s->from = mho_alloc(widest, sizeof *s->from);
+    s->to = mho_alloc(widest, sizeof *s->to);
     s->counts = mho_alloc((size_t)net->n_trained, sizeof *s->counts);
   }
-  if (!s || !s->sum || !s->dw || !s->counts) {
+  if (!s || !s->factor || !s->dw || !s->from || !s->to || !s->counts) {
     scaling_free(s);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the sums of %zu columns", widest);
   }
@@ -241,41 +249,67 @@ static mho_err scaling_new(const mho_network *net, const void *params, int batch
   return MHO_OK;
 }
 
-/* Write a row towards the columns' sums. */
-static void scale_row(const mho_lesson *l, int c, int row, double wanted,
-                      mho_pulse_counts *counts) {
+static void sum_columns(const mho_crossbar *x, double *sum) {
+  const mho_real *w = mho_crossbar_matrix(x);
+  for (int j = 0; j < x->cols; j++)
+    sum[j] = 0;
+  for (int i = 0; i < x->rows; i++)
+#pragma omp simd
+    for (int j = 0; j < x->cols; j++)
+      sum[j] += (double)w[(size_t)i * (size_t)x->cols + (size_t)j];
+}
+
+/* By how much the weights of columns are to grow, and which columns that are. Those that have
+ * their sum but for rounding stay as they are. */
+static void find_factors(scaling *s, int cols, double wanted) {
+  const double dust = 1e-5;
+  s->n = 0;
+  for (int j = 0; j < cols; j++) {
+    double grows = s->factor[j] > 0 ? wanted / s->factor[j] - 1 : 0;
+    s->factor[j] = fabs(grows) > dust ? grows : 0;
+    if (s->factor[j] == 0)
+      continue;
+    if (s->n == 0 || s->to[s->n - 1] != j)
+      s->from[s->n++] = j;
+    s->to[s->n - 1] = j + 1;
+  }
+}
+
+/* Write the cells of a row that are in columns from .. to-1. */
+static void scale_cells(const mho_lesson *l, int c, int row, int from, int to,
+                        mho_pulse_counts *counts) {
   const scaling *s = l->own;
   mho_crossbar *x = mho_lesson_crossbar(l, c);
-  size_t cols = (size_t)x->cols, first = (size_t)row * cols;
+  size_t first = (size_t)row * (size_t)x->cols + (size_t)from;
   const mho_real *w = mho_crossbar_matrix(x) + first;
+  int n = to - from;
 
-  for (size_t j = 0; j < cols; j++) {
-    s->dw[j] = s->sum[j] > 0 ? (mho_real)(wanted / s->sum[j] - 1) * w[j] : 0;
+  for (int j = 0; j < n; j++) {
+    s->dw[j] = (mho_real)s->factor[from + j] * w[j];
     counts->set += s->dw[j] > 0;
     counts->reset += s->dw[j] < 0;
   }
-  counts->reads += (double)cols;
-  counts->clipped += mho_crossbar_add(x, first, cols, s->dw, mho__step_refresh(l->thread->update));
+  counts->clipped +=
+      mho_crossbar_add(x, first, (size_t)n, s->dw, mho__step_refresh(l->thread->update));
 }
 
-/* Before a sample that is learned from. */
+/* Before a sample that is learned from: all cells are read, and columns written that have lost
+ * their sum. */
 static void normalize(const mho_lesson *l) {
   const stdp *own = l->params;
-  const scaling *s = l->own;
+  scaling *s = l->own;
   bool learns = l->applies == MHO_APPLY_STEP;
   if (own->normalize <= 0 || !learns)
     return;
 
   for (int c = 0; c < l->net->n_trained; c++) {
     const mho_crossbar *x = l->net->connection[c].xb;
-    s->counts[c] = (mho_pulse_counts){0};
-    for (int j = 0; j < x->cols; j++)
-      s->sum[j] = 0;
+    s->counts[c] = (mho_pulse_counts){.reads = (double)x->rows * x->cols};
+    sum_columns(x, s->factor);
+    find_factors(s, x->cols, own->normalize);
     for (int i = 0; i < x->rows; i++)
-      for (int j = 0; j < x->cols; j++)
-        s->sum[j] += (double)mho_crossbar_matrix(x)[i * x->cols + j];
-    for (int i = 0; i < x->rows; i++)
-      scale_row(l, c, i, own->normalize, &s->counts[c]);
+      for (int k = 0; k < s->n; k++)
+        scale_cells(l, c, i, s->from[k], s->to[k], &s->counts[c]);
   }
   mho_lesson_wrote(l, s->counts);
 }

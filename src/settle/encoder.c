@@ -20,7 +20,7 @@
 #include "base/streams.h"
 #include "settle/links.h"
 
-enum { DRAWN = 256 }; /* numbers drawn at a time */
+enum { DRAWN = 64 }; /* numbers drawn at a time */
 
 /* Inputs of a chunk under way. */
 typedef struct encoding {
@@ -37,10 +37,23 @@ static double expected(const encoding *c, mho_real x) {
   return is_silent ? 0 : (double)x * c->how->rate * c->tick->dt;
 }
 
+/* Whether none of n inputs ever fires: most of an image is black. */
+static bool is_black(int n, const mho_real *x) {
+  int any = 0;
+#pragma omp simd reduction(| : any)
+  for (int i = 0; i < n; i++)
+    any |= x[i] > 0;
+  return !any;
+}
+
 static void fire_at_random(const encoding *c, const float *u, int n, const mho_real *x,
                            mho_real *spike) {
-  for (int i = 0; i < n; i++)
-    spike[i] = (double)u[i] < expected(c, x[i]);
+  double rate = c->how->rate, dt = c->tick->dt, least = c->how->silent_below;
+#pragma omp simd
+  for (int i = 0; i < n; i++) {
+    double v = (double)x[i], p = v > 0 && v >= least ? v * rate * dt : 0;
+    spike[i] = (double)u[i] < p ? 1 : 0;
+  }
 }
 
 static void fire_regularly(const encoding *c, const float *u, int n, const mho_real *x,
@@ -68,6 +81,10 @@ static void fire_drawn(const encoding *c, size_t n, const mho_real *x, mho_real 
   for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
     float u[DRAWN];
     size_t some = mho_min_size(n - i0, DRAWN);
+    if (is_black((int)some, x + i0)) {
+      memset(spike + i0, 0, some * sizeof *spike);
+      continue;
+    }
     mho_rng_uniform(c->rng, c->step, c->first + i0, some, u);
     if (is_regular)
       fire_regularly(c, u, (int)some, x + i0, spike + i0);

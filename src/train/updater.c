@@ -160,62 +160,51 @@ static void update_slab(void *arg, int i, int thread) {
 
 /* ---------------------------------------------------------------- samples one after another */
 
-/* Where the present term of a connection is read: at every position of its samples; without any
- * where the connection has fewer terms. */
-typedef struct place {
-  const mho_connection *k;
-  mho_change change;
-  mho_outer term;
-  int positions; /* of a sample */
-  int products;  /* of the term in all */
-} place;
-
-static place place_of(const update_job *job, int c) {
-  const mho_connection *k = &job->u->net->connection[c];
-  place p = {.k = k, .change = change_of(job, c), .positions = 1};
-  if (job->term < p.change.n)
-    p.term = p.change.term[job->term];
-  if (k->conv.kernel && !p.term.lines)
-    p.positions = k->positions;
-  p.products = p.term.n * p.positions;
-  return p;
+/* The present term of the change of connection c. */
+static void find_term(const update_job *job, int c) {
+  mho_products *p = &job->u->products[c];
+  bool has_term = job->term < p->change.n;
+  p->term = has_term ? p->change.term[job->term] : (mho_outer){.n = 0};
+  p->positions = p->k->conv.kernel && !p->term.lines ? p->k->positions : 1;
+  p->all = p->term.n * p->positions;
 }
 
 /* Whether the rows of a place are not the units of a layer as they are. */
-static bool has_own_lines(const place *p) {
+static bool has_own_lines(const mho_products *p) {
   return (p->k->conv.kernel || p->k->bias) && !p->term.lines;
 }
 
 /* The outer products of connection c in the present round. */
-static mho_outer_job outer_job(const update_job *job, int c, const place *p) {
+static void find_products(const update_job *job, int c) {
   const mho_updater *u = job->u;
-  int first = job->round * u->drawn[c], n = mho_min(p->products - first, u->drawn[c]);
+  mho_products *p = &u->products[c];
+  int first = job->round * u->drawn[c], n = mho_min(p->all - first, u->drawn[c]);
   uint64_t batch = (uint64_t)u->at->update * (uint64_t)u->e->train.batch;
   uint64_t number = batch * (uint64_t)p->positions + (uint64_t)first;
   size_t rows = (size_t)p->k->xb->rows, cols = (size_t)p->k->xb->cols;
   const mho_real *x = p->term.pre ? p->term.pre + (size_t)first * rows : NULL;
 
-  return (mho_outer_job){.xb = p->k->xb,
-                         .params = u->e->scheme.params,
-                         .own = u->own ? u->own[c] : NULL,
-                         .samples = mho_max(n, 0),
-                         .last = first + n >= p->products,
-                         .x = has_own_lines(p) ? u->lines[c] : x,
-                         .e = p->term.post ? p->term.post + (size_t)first * cols : NULL,
-                         .gain = p->term.plain ? NULL : p->change.gain,
-                         .ones = u->ones,
-                         .rate = rate_of(u, c) * p->term.scale,
-                         .learning_rate = rate_of(u, c),
-                         .scale = p->term.scale,
-                         .nominal_step = u->nominal_step[c],
-                         .fast_step = u->own ? u->fast_step[c] : 0,
-                         .first_sample = mho__sample_of_term(number, job->term),
-                         .rounding = rounding_of(u, c),
-                         .trains = u->trains[c]};
+  p->job = (mho_outer_job){.xb = p->k->xb,
+                           .params = u->e->scheme.params,
+                           .own = u->own ? u->own[c] : NULL,
+                           .samples = mho_max(n, 0),
+                           .last = first + n >= p->all,
+                           .x = has_own_lines(p) ? u->lines[c] : x,
+                           .e = p->term.post ? p->term.post + (size_t)first * cols : NULL,
+                           .gain = p->term.plain ? NULL : p->change.gain,
+                           .ones = u->ones,
+                           .rate = rate_of(u, c) * p->term.scale,
+                           .learning_rate = rate_of(u, c),
+                           .scale = p->term.scale,
+                           .nominal_step = u->nominal_step[c],
+                           .fast_step = u->own ? u->fast_step[c] : 0,
+                           .first_sample = mho__sample_of_term(number, job->term),
+                           .rounding = rounding_of(u, c),
+                           .trains = u->trains[c]};
 }
 
 /* What the rows do in an outer product: a patch, or the units of a layer, and 1 for the bias. */
-static void lay_out_lines(const update_job *job, const place *p, int c, int sample) {
+static void lay_out_lines(const update_job *job, const mho_products *p, int c, int sample) {
   const mho_updater *u = job->u;
   int rows = p->k->xb->rows, inputs = rows - p->k->bias;
   int number = job->round * u->drawn[c] + sample;
@@ -235,21 +224,19 @@ static void lay_out_lines(const update_job *job, const place *p, int c, int samp
 static void draw_sample(void *arg, int sample, int thread) {
   const update_job *job = arg;
   for (int c = 0; c < job->u->net->n_trained; c++) {
-    place p = place_of(job, c);
-    mho_outer_job o = outer_job(job, c, &p);
-    if (sample >= o.samples)
+    const mho_products *p = &job->u->products[c];
+    if (sample >= p->job.samples)
       continue;
-    if (has_own_lines(&p))
-      lay_out_lines(job, &p, c, sample);
-    job->u->scheme->draw(&o, sample);
+    if (has_own_lines(p))
+      lay_out_lines(job, p, c, sample);
+    job->u->scheme->draw(&p->job, sample);
   }
 }
 
 static void replay_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   mho_slab *s = &job->u->slab[i];
-  place p = place_of(job, s->connection);
-  mho_outer_job o = outer_job(job, s->connection, &p);
+  mho_outer_job o = job->u->products[s->connection].job;
   o.scratch = job->u->scratch[thread];
   if (o.samples > 0)
     job->u->scheme->replay(&o, s->row0, s->rows, &s->counts);
@@ -266,13 +253,12 @@ static void leak_slab(void *arg, int i, int thread) {
 }
 
 /* Call a hook of the scheme for every connection that has samples in this round, or in all. */
-static void tell(update_job *job, bool of_all, void (*hook)(const mho_outer_job *job)) {
-  for (int c = 0; c < job->u->net->n_trained; c++) {
-    place p = place_of(job, c);
-    mho_outer_job o = outer_job(job, c, &p);
+static void tell(const update_job *job, bool of_all, void (*hook)(const mho_outer_job *job)) {
+  for (int c = 0; hook && c < job->u->net->n_trained; c++) {
+    mho_outer_job o = job->u->products[c].job;
     if (of_all)
-      o.samples = p.products;
-    if (hook && o.samples > 0)
+      o.samples = job->u->products[c].all;
+    if (o.samples > 0)
       hook(&o);
   }
 }
@@ -283,14 +269,18 @@ static void pulse_term(update_job *job) {
   int rounds = 0, most = 0;
 
   for (int c = 0; c < u->net->n_trained; c++) {
-    int products = place_of(job, c).products;
+    find_term(job, c);
+    int products = u->products[c].all;
     rounds = mho_max(rounds, ceil_div(products, u->drawn[c]));
     most = mho_max(most, mho_min(products, u->drawn[c]));
   }
 
-  job->round = 0;
-  tell(job, true, u->scheme->begin);
-  for (; job->round < rounds; job->round++) {
+  for (job->round = 0; job->round < rounds; job->round++) {
+    for (int c = 0; c < u->net->n_trained; c++)
+      find_products(job, c);
+    if (job->round == 0)
+      tell(job, true, u->scheme->begin);
+
     mho_pool_run(u->pool, most, draw_sample, job);
     mho_pool_run(u->pool, u->n_slabs, replay_slab, job);
     tell(job, false, u->scheme->end);
@@ -302,8 +292,11 @@ static void pulse_terms(update_job *job) {
   mho_updater *u = job->u;
   int terms = 0;
 
-  for (int c = 0; c < u->net->n_trained; c++)
-    terms = mho_max(terms, change_of(job, c).n);
+  for (int c = 0; c < u->net->n_trained; c++) {
+    u->products[c].k = &u->net->connection[c];
+    u->products[c].change = change_of(job, c);
+    terms = mho_max(terms, u->products[c].change.n);
+  }
   for (int i = 0; i < u->n_slabs; i++)
     u->slab[i].counts = (mho_pulse_counts){0};
 

@@ -18,6 +18,16 @@ typedef struct mho_slab {
   double norm; /**< Squared, of the gradient, when it is clipped. */
 } mho_slab;
 
+/* What a scheme applies to a connection, sample after sample. */
+typedef struct mho_products {
+  const mho_connection *k;
+  mho_change change;
+  mho_outer term;    /* the present one; without any samples where the connection has fewer */
+  int positions;     /* of a sample, at each of which there is an outer product */
+  int all;           /* of the term in all */
+  mho_outer_job job; /* of those in the present round */
+} mho_products;
+
 typedef struct mho_updater {
   const mho_experiment *e;
   mho_network *net;
@@ -36,6 +46,7 @@ typedef struct mho_updater {
   mho_real **moment[MHO_PROGRAM_STATES]; /**< [n_trained] of [weights]: the optimizer's. */
   mho_real **accumulator;    /**< [n_trained] of [weights]: the scheme's; NULL without. */
   mho_pulse_trains **trains; /**< [n_trained] of a scheme that draws them; NULL without. */
+  mho_products *products;    /**< [n_trained] the same. */
   int *drawn;                /**< [n_trained] Outer products that they have room for, and ... */
   /** ... [n_trained] of [drawn x rows]: lines, where these are not the units of a layer. */
   mho_real **lines;

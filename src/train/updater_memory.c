@@ -130,7 +130,8 @@ static mho_err new_trains(mho_updater *u, mho_errinfo *ei) {
   u->trains = mho_alloc(trained, sizeof(mho_pulse_trains *));
   u->drawn = mho_alloc(trained, sizeof *u->drawn);
   u->lines = mho_alloc(trained, sizeof(mho_real *));
-  if (!err && (!u->trains || !u->drawn || !u->lines))
+  u->products = mho_alloc(trained, sizeof *u->products);
+  if (!err && (!u->trains || !u->drawn || !u->lines || !u->products))
     return no_memory(u, ei);
 
   for (int c = 0; c < u->net->n_trained; c++) {
@@ -317,6 +318,7 @@ void mho__updater_free(mho_updater *u) {
   mho_free(u->own);
   mho_free(u->fast_step);
   mho_free(u->drawn);
+  mho_free(u->products);
   mho_free(u->trains);
   mho_free(u->ones);
   mho_free(u->slab);
