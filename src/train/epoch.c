@@ -44,6 +44,7 @@ static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
   if (t->learner->importance)
     t->learner->importance->reads = 0;
   t->loose_controls = (mho_loose_controls){0};
+  t->rates = (mho_spike_rates){0};
   if (t->at.update == 0)
     err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err)
@@ -120,6 +121,9 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
     add_up(t, &s, b->n);
   if (err)
     return err;
+  if (!b->feedback)
+    mho__spike_rates_add(t, b->n);
+
   bool is_brought = *t->e->train.from && t->at.update == 0;
   if (!isfinite(s.loss) && is_brought)
     return mho_fail(
@@ -192,6 +196,7 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
   if (err)
     return err;
   t->at.batch++;
+  mho__spike_rates_warn(t, t->at.batch == batches);
 
   show_progress(t, batches);
   if (mho_stopped(t->ctx) && t->at.batch < batches)

@@ -11,6 +11,7 @@
 #include "train/learner.h"
 #include "train/mistakes.h"
 #include "train/sample_order.h"
+#include "train/spike_rates.h"
 #include "train/start_weights.h"
 
 /* Credits of this epoch that did not settle, since it was begun or resumed. */
@@ -34,6 +35,7 @@ struct mho_trainer {
   mho_standing at;
   mho_loose_credits loose;
   mho_loose_controls loose_controls;
+  mho_spike_rates rates;
   mho_order order;       /**< Of the training images. */
   mho_brought brought;   /**< Weights from elsewhere. */
   mho_mistakes mistakes; /**< Of the last evaluation of the test, ... */

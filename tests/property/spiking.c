@@ -161,12 +161,91 @@ static void test_noise_of_a_step(void **state) {
   spikes_free(k);
 }
 
+/* ---------------------------------------------------------------- layers at fault */
+
+static char said[1024];
+static int times_said;
+static void listen(void *user, mho_log_level level, const char *message) {
+  if (level != MHO_LOG_WARNING || strncmp(message, "neuron.threshold.value", 22))
+    return;
+  snprintf(said, sizeof said, "%s", message);
+  times_said++;
+}
+
+/* What is said of layers that never fire, or always, in two epochs. */
+static void hear_epochs(const char *yaml) {
+  char whole[2048];
+  snprintf(whole, sizeof whole,
+           "dynamics: spiking\ndataset: {train: 40, test: 10}\n"
+           "settle: {steps: 80, encode: {rate: 200 Hz}}\n%s",
+           yaml);
+  mho_context ctx = {.log = listen};
+  mho_experiment *e = experiment(whole);
+  mho_trainer *t;
+  *said = '\0';
+  times_said = 0;
+  OK(mho_trainer_new(&ctx, e, &t, &ei));
+  for (int i = 0; i < 2; i++) {
+    mho_epoch_row row;
+    OK(mho_trainer_epoch(t, &row, &ei));
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+/* Said once, of this layer, with this share of the sentence. */
+static void expect_said(const char *yaml, const char *layer, const char *share) {
+  hear_epochs(yaml);
+  if (times_said != 1 || !strstr(said, layer) || !strstr(said, share))
+    fail_msg("'%s' says %d times '%s', expected '%s' with '%s'", yaml, times_said, said, layer,
+             share);
+}
+
+static void expect_silence(const char *yaml) {
+  hear_epochs(yaml);
+  if (times_said)
+    fail_msg("'%s' says '%s'", yaml, said);
+}
+
+#define NEVER   "neuron: {threshold: {law: fixed, value: 1e3}}\n"
+#define SOON    "threshold: {law: fixed, value: 1e-3}"
+#define AT_ONCE SOON ", winners: all, inhibit: none"
+
+static void test_layers_that_never_fire(void **state) {
+  expect_said(NEVER, "layer h1", "no neuron");
+  expect_said(NEVER, "40 samples", "settle.encode.rate (200 Hz)");
+  expect_said(NEVER "network: {hidden: [10, 5]}\n", "layer h1", "lower the threshold (1000)");
+  expect_said("settle: {encode: {silent_below: 2}}\n", "no neuron", "came to at most 0 ");
+  expect_said(NEVER "settle: {encode: {kind: direct}}\n", "no neuron", "or raise neuron.gain");
+  expect_said("neuron: {threshold: {value: 1e3, gain: 1e-6}}\n", "no neuron", "(1000)");
+  expect_said(NEVER "rule: perturb\ntrain: {batch: 20}\n", "no neuron", "40 samples");
+}
+
+static void test_layers_that_always_fire(void **state) {
+  expect_said("neuron: {" AT_ONCE "}\n", "layer h1", "whatever it is shown");
+  expect_said("neuron: {" AT_ONCE "}\nsettle: {rest: 20}\n", "100 %", "raise the threshold");
+  expect_said("neuron: {" AT_ONCE ", refractory: 1 ms}\nsettle: {rest: 20}\n", "layer h1", "100 %");
+  expect_said("neuron: {" SOON ", winners: one, inhibit: line}\n", "layer h1", "whatever");
+  expect_said("neuron: {" AT_ONCE ", refractory: 2 ms}\n"
+              "network: {hidden: [10, 5]}\n",
+              "layer h1", "whatever");
+}
+
+/* Nor where a layer fires as it should, once a sample too, or its samples are too few to tell. */
+static void test_layers_without_fault(void **state) {
+  expect_silence("");
+  expect_silence("neuron: {" AT_ONCE ", refractory: 20 ms}\n");
+  expect_silence("neuron: {threshold: {law: fixed, value: 3}, inhibit: line, inhibit_time: 1 s, "
+                 "refractory: 1 s, winners: one}\n");
+  expect_silence("rule: perturb\ntrain: {batch: 20}\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rows_that_spiked),
-      cmocka_unit_test(test_lateral_weights),
-      cmocka_unit_test(test_samples_alone),
-      cmocka_unit_test(test_noise_of_a_step),
+      cmocka_unit_test(test_rows_that_spiked),       cmocka_unit_test(test_lateral_weights),
+      cmocka_unit_test(test_samples_alone),          cmocka_unit_test(test_noise_of_a_step),
+      cmocka_unit_test(test_layers_that_never_fire), cmocka_unit_test(test_layers_that_always_fire),
+      cmocka_unit_test(test_layers_without_fault),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
