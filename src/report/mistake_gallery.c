@@ -13,24 +13,13 @@ typedef struct mistakes {
   int images, wrong, width, height, channels;
 } mistakes;
 
-/* Bytes of a picture from two hexadecimal digits each; false where there are not n of them. */
-static bool read_pixels(const char *text, size_t n, uint8_t *out) {
-  for (size_t i = 0; i < n; i++) {
-    unsigned v;
-    if (sscanf(text + 2 * i, "%2x", &v) != 1)
-      return false;
-    out[i] = (uint8_t)v;
-  }
-  return true;
-}
-
 /* One image: a line "sample label answer pixels". */
 static mho_err write_image(const mho_page *p, const mistakes *m, const char *line, uint8_t *pixels,
                            mho_errinfo *ei) {
   int sample, label, answer, at = 0;
   size_t n = (size_t)m->width * (size_t)m->height * (size_t)m->channels;
   bool is_whole = sscanf(line, "%d %d %d %n", &sample, &label, &answer, &at) == 3 && at > 0 &&
-                  strcspn(line + at, "\n") == 2 * n && read_pixels(line + at, n, pixels);
+                  mho__png_pixels(line + at, n, pixels);
   if (!is_whole)
     return MHO_OK;
 

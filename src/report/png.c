@@ -20,6 +20,19 @@ void mho__base64(FILE *out, const uint8_t *bytes, size_t n) {
   }
 }
 
+bool mho__png_pixels(const char *text, size_t n, uint8_t *out) {
+  if (strcspn(text, "\n") != 2 * n)
+    return false;
+
+  for (size_t i = 0; i < n; i++) {
+    unsigned v;
+    if (sscanf(text + 2 * i, "%2x", &v) != 1)
+      return false;
+    out[i] = (uint8_t)v;
+  }
+  return true;
+}
+
 /* ---------------------------------------------------------------- chunks */
 
 static uint8_t *put_number(uint8_t *at, uint32_t v) {

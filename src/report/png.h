@@ -10,6 +10,9 @@
 
 /** Write bytes in base64 (RFC 4648). */
 void mho__base64(FILE *out, const uint8_t *bytes, size_t n);
+/** Bytes of a picture, [n], from a line of two hexadecimal digits each; false where there are
+ *  others, or not so many. */
+bool mho__png_pixels(const char *text, size_t n, uint8_t *out);
 /** Write a picture as "data:image/png;base64,...".
  *  @param pixels  [channels x height x width], one channel is gray, three are red, green, blue.
  *  @return MHO_OK; MHO_ENOMEM. */

@@ -19,6 +19,7 @@
 #include "array/weights.h"
 #include "train/network_file.h"
 #include "train/run_record.h"
+#include "train/spike_portrait.h"
 
 static const int64_t SEED_MAX = 9000000000000000; /* of train.seeds.chip */
 
@@ -294,6 +295,8 @@ static mho_err store_chip(const programming *p, mho_trainer *t, const mho_evalua
     err = write_run(p, &row, layers, &u, out, ei);
   if (!err)
     err = mho__mistakes_store(&t->mistakes, &t->data, o->store, row.id, ei);
+  if (!err)
+    err = mho__spike_portrait_store(t, o->store, row.id, ei);
   snprintf(out->run, sizeof out->run, "%s", row.id);
 
   mho_blob_free(&checkpoint.blob);

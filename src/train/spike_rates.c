@@ -24,25 +24,18 @@ static const double ALWAYS = 0.9;
 
 /* ---------------------------------------------------------------- what is possible */
 
-/* The clock of an experiment. */
-typedef struct timing {
-  double steps, rest; /* of a phase: with inputs, and without */
-  double dt;          /* s */
-} timing;
-
 static const void *settler_parameter(const mho_experiment *e, const char *name) {
   const mho_param *p = mho_params_find(e->settler.entry->params, name);
   return p ? e->settler.params + p->offset : NULL;
 }
 
-/* @return false where the settler has none. */
-static bool timing_of(const mho_experiment *e, timing *out) {
+bool mho__timing_of(const mho_experiment *e, mho_timing *out) {
   const int64_t *steps = settler_parameter(e, "steps"), *rest = settler_parameter(e, "rest");
   const double *dt = settler_parameter(e, "dt");
   if (!steps || !rest || !dt)
     return false;
 
-  *out = (timing){.steps = (double)*steps, .rest = (double)*rest, .dt = *dt};
+  *out = (mho_timing){.steps = (double)*steps, .rest = (double)*rest, .dt = *dt};
   return true;
 }
 
@@ -59,8 +52,8 @@ static double period_of(const mho_trainer *t, int l, double dt) {
 
 /* Whether layer l fires whenever it can, of which `share` is what it comes to. */
 static bool always_fires(const mho_trainer *t, int l, double *share) {
-  timing clock;
-  if (!timing_of(t->e, &clock))
+  mho_timing clock;
+  if (!mho__timing_of(t->e, &clock))
     return false;
 
   double period = period_of(t, l, clock.dt);

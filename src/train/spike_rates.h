@@ -6,7 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mho/experiment.h"
 #include "mho/model/network.h"
+
+/** The clock of an experiment. */
+typedef struct mho_timing {
+  double steps, rest; /**< Of a phase: with inputs, and without. */
+  double dt;          /**< s */
+} mho_timing;
+/** @return false where the settler has none. */
+bool mho__timing_of(const mho_experiment *e, mho_timing *out);
 
 typedef struct mho_trainer mho_trainer;
 

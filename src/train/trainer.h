@@ -67,6 +67,10 @@ void mho__trainer_range(mho_trainer *t, const double *w_max);
  * watch asks for is filled in. Errors of the rule's trial. */
 mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n, bool learn,
                             mho_rule_stats *stats, mho_errinfo *ei);
+/** mho_trainer_watch, of what the rule settles to learn, or of what it predicts. */
+mho_err mho__trainer_watch(mho_trainer *t, const mho_images *images, int sample, bool learn,
+                           void (*point)(void *user, const mho_trace_point *p), void *user,
+                           mho_watched *out, mho_errinfo *ei);
 /** mho_trainer_evaluate to the end, whatever the caller wants: what training stores of an epoch is
  * whole. */
 mho_err mho__trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "train/run_record.h"
+#include "train/spike_portrait.h"
 
 static void utc(char *buf, size_t n) {
   time_t now = time(NULL);
@@ -293,6 +294,8 @@ static mho_err log_end(mho_training_run *g, const char *status, const char *erro
     err = write_update(g, &u, ei);
   if (!err && is_kept && g->t->e->checkpoint.every)
     err = mho__mistakes_store(&g->t->mistakes, &g->t->data, g->o->store, g->row.id, ei);
+  if (!err && is_kept && g->t->e->checkpoint.every)
+    err = mho__spike_portrait_store(g->t, g->o->store, g->row.id, ei);
 
   mho_free(predictions);
   mho_blob_free(&saved.blob);

@@ -100,7 +100,7 @@ static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *
 
 /* Settle one sample with its trace. Two states are watched, not their difference; where there is no
  * room for two, the nudged one stays unseen. */
-static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample,
+static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample, bool learn,
                             const mho_power *power, mho_trace *trace, mho_watched *out,
                             mho_errinfo *ei) {
   double time = NAN, energy = NAN;
@@ -110,7 +110,7 @@ static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample
   learner->direct = direct && !mho__learner_has_nudged(learner);
   learner->watch = (mho_probe){.time = &time, .energy = &energy, .power = power, .trace = trace};
   mho_rule_stats s;
-  mho_err err = mho__trainer_settle(t, images, sample, 1, true, &s, ei);
+  mho_err err = mho__trainer_settle(t, images, sample, 1, learn, &s, ei);
   learner->watch = (mho_probe){0};
   learner->direct = direct;
 
@@ -124,9 +124,9 @@ static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample
   return err;
 }
 
-mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
-                          void (*point)(void *user, const mho_trace_point *p), void *user,
-                          mho_watched *out, mho_errinfo *ei) {
+mho_err mho__trainer_watch(mho_trainer *t, const mho_images *images, int sample, bool learn,
+                           void (*point)(void *user, const mho_trace_point *p), void *user,
+                           mho_watched *out, mho_errinfo *ei) {
   if (sample < 0 || sample >= images->n)
     return mho_fail(ei, MHO_EINVAL, "there is no sample %d: there are %d, from 0", sample,
                     images->n);
@@ -137,10 +137,16 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
   if (!err)
     err = mho__power_new(t, &power, ei);
   if (!err) {
-    err = watch_sample(t, images, sample, &power, &trace, out, ei);
+    err = watch_sample(t, images, sample, learn, &power, &trace, out, ei);
     mho__power_free(t->net, &power);
   }
 
   trace_free(t->net, &trace);
   return err;
+}
+
+mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
+                          void (*point)(void *user, const mho_trace_point *p), void *user,
+                          mho_watched *out, mho_errinfo *ei) {
+  return mho__trainer_watch(t, images, sample, true, point, user, out, ei);
 }

@@ -1,12 +1,11 @@
 """Test images that a network gets wrong are kept with its run, and shown in its report: held against images that this test has made."""
-import base64
 import os
 import random
 import re
 import struct
-import zlib
 
 from mho import folder, lines, main, run, write
+from png import decoded
 
 N, HEIGHT, WIDTH = 1100, 4, 5  # more than the network answers at a time
 draw = random.Random(5)
@@ -40,24 +39,6 @@ def kept(name):
     return [(int(a), int(b), int(c), bytes.fromhex(d)) for a, b, c, d in found], size
 
 
-def decoded(text, channels):
-    """Pixels of a PNG without filters, plane after plane."""
-    data = base64.b64decode(text, validate=True)
-    assert data[:8] == b'\x89PNG\r\n\x1a\n'
-    at, packed = 8, b''
-    while at < len(data):
-        n, name = struct.unpack('>I4s', data[at:at + 8])
-        body = data[at + 8:at + 8 + n]
-        assert struct.unpack('>I', data[at + 8 + n:at + 12 + n])[0] == zlib.crc32(name + body)
-        if name == b'IHDR':
-            assert struct.unpack('>IIBBBBB', body) == (WIDTH, HEIGHT, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
-        packed += body if name == b'IDAT' else b''
-        at += 12 + n
-    raw, stride = zlib.decompress(packed), WIDTH * channels + 1
-    assert len(raw) == stride * HEIGHT and all(raw[y * stride] == 0 for y in range(HEIGHT))
-    return bytes(raw[y * stride + 1 + x * channels + c] for c in range(channels) for y in range(HEIGHT) for x in range(WIDTH))
-
-
 def check(name, images, labels, channels):
     shown, size = kept(name)
     assert size == [WIDTH, HEIGHT, channels]
@@ -71,7 +52,7 @@ def check(name, images, labels, channels):
     pictures = re.findall(r'href="data:image/png;base64,([^"]*)"/></svg>(\d+), taken for (\d+)<', page)
     assert len(pictures) == len(shown) and f' of {N} test images' in page
     for (text, label, answer), (_, own, given, pixels) in zip(pictures, shown):
-        assert (int(label), int(answer)) == (own, given) and decoded(text, channels) == pixels
+        assert (int(label), int(answer)) == (own, given) and decoded(text, WIDTH, HEIGHT, channels) == pixels
 
 
 def train(name, home, *more):
