@@ -42,6 +42,21 @@ typedef struct mho_curve_point {
 MHO_API mho_err mho_experiment_curve(const mho_experiment *e, const mho_curve_options *o,
                                      mho_curve_point **points, int *n, mho_errinfo *ei);
 
+/** What two spikes, one of each line at a device, do to it. */
+typedef struct mho_overlap_point {
+  double difference;    /**< s from the spike of the row to that of the column */
+  double before, after; /**< conductance, S */
+} mho_overlap_point;
+/** The change of an experiment's device, from device.start on and without spread, noise and faults,
+ *  by the waveforms of a YAML file: `row`, `column` (src/device/waveform.h has their language), and
+ *  where they are to begin and end other than where the waveforms meet, `from`, `to` and the number
+ *  of `points` in between.
+ *  @param points  [n]; free with mho_free.
+ *  @return MHO_OK; MHO_EIO; MHO_ECONFIG with file and line; MHO_EINVAL of a device that knows no
+ *          pulses; MHO_ENOMEM; MHO_EUNSUPPORTED where the voltage turns too often. */
+MHO_API mho_err mho_experiment_overlaps(const mho_experiment *e, const char *path,
+                                        mho_overlap_point **points, int *n, mho_errinfo *ei);
+
 /* ---------------------------------------------------------------- fits */
 
 /** A table of measurements, and what is fitted to it: `mho device fit --help` says what the table's

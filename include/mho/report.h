@@ -65,5 +65,9 @@ enum { MHO_PULSE_PLOTS_MAX = 32 };
  *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO. */
 MHO_API mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, int n, const char *path,
                                     mho_errinfo *ei);
+/** Draw what two spikes do to a device against the time between them, [n], in the same way.
+ *  @param title  plain ASCII without quotes. */
+MHO_API mho_err mho_overlap_plot_draw(const char *title, const mho_overlap_point *p, int n,
+                                      const char *path, mho_errinfo *ei);
 
 #endif

@@ -149,6 +149,7 @@ typedef enum idle_use {
   USE_EXACT_PROGRAM, /**< or exactly */
   USE_PHASES,        /**< free and nudged phase, settled or as a circuit */
   USE_CURVE,         /**< cells of a device are pulsed, alone */
+  USE_WAVES,         /**< waveforms are across the mean device, alone */
   USE_FIT            /**< its model is fitted */
 } idle_use;
 /** The same of what --set changes in a use; e is NULL where a device is alone. */

@@ -18,6 +18,7 @@ typedef struct options {
   bool given[OPTIONS_MAX]; /**< by place in option_table */
   long cells, set, reset, cycles, seed;
   const char *plot, *model, *fixed;
+  const char *waves;       /**< a file of waveforms, for the curve of two spikes */
   mho_pulse_format format; /**< of the table to fit */
   bool iv;                 /**< it has I-V sweeps */
 } options;
@@ -36,7 +37,8 @@ enum {
   KEY_G,
   KEY_UP,
   KEY_DOWN,
-  KEY_IV
+  KEY_IV,
+  KEY_STDP
 };
 static const struct argp_option option_table[] = {
     OPT_SET,
@@ -47,6 +49,8 @@ static const struct argp_option option_table[] = {
     {"reset-pulses", KEY_RESET, "N", 0, "curve: RESET pulses (default: as many)", 0},
     {"cycles", KEY_CYCLES, "N", 0, "curve: cycles (default 1)", 0},
     {"seed", KEY_SEED, "N", 0, "curve: of spread and noise (default 1)", 0},
+    {"stdp", KEY_STDP, "FILE", 0,
+     "curve: the change by the waveforms of two spikes against the time between them", 0},
     {"model", KEY_MODEL, "NAME|all|read", 0, "fit: the model, or 'all' to compare them (default)",
      0},
     {"unit", KEY_UNIT, "UNIT", 0,
@@ -82,6 +86,12 @@ static void refuse_strange_options(struct argp_state *state, const options *o, c
   }
 }
 
+/* Whether an option is of a population's curve, and not of the mean device's under waveforms. */
+static bool is_of_pulses(int key) {
+  return key == KEY_CELLS || key == KEY_SET || key == KEY_RESET || key == KEY_CYCLES ||
+         key == KEY_SEED;
+}
+
 static void check_words(struct argp_state *state, const options *o) {
   const char *what = option_word(&o->common, 0);
   if (!what || (strcmp(what, "list") && strcmp(what, "show") && strcmp(what, "curve") &&
@@ -91,6 +101,10 @@ static void check_words(struct argp_state *state, const options *o) {
     argp_error(state, "%s which %s? 'mho device list' names the devices", what,
                strcmp(what, "fit") ? "device" : "CSV file");
   refuse_strange_options(state, o, what);
+  for (int i = 0; o->waves && i < MHO_COUNT(option_table); i++)
+    if (o->given[i] && is_of_pulses(option_table[i].key))
+      argp_error(state, "--%s is of curves by pulses: leave it out with --stdp",
+                 option_table[i].name);
 }
 
 static double option_volts(struct argp_state *state, const char *arg) {
@@ -151,6 +165,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_FIX:
     o->fixed = arg;
     return 0;
+  case KEY_STDP:
+    o->waves = arg;
+    return 0;
 
   case ARGP_KEY_END:
     check_words(state, o);
@@ -165,7 +182,12 @@ VERB_ARGP(
     "Device models and cards: how a conductance answers pulses.\v"
     "NAME is a model or a card (a name, or a file); where both have it, it is the card: "
     "'model:NAME' is the model. curve prints the conductance of a population after every "
-    "pulse as CSV: mean, standard deviation, quantiles (S).\n\n"
+    "pulse as CSV: mean, standard deviation, quantiles (S). With --stdp FILE it prints what the "
+    "waveforms of two spikes, of the row and of the column at the device, do to its mean from "
+    "device.start on, against the time between the spikes: difference_s, before_S, after_S, "
+    "change_S. FILE is YAML with row and column, each a list of pieces '0.3 V for 10 us' "
+    "(constant), '0.4 V to 0 V in 50 us' (a ramp), '0.4 V tau 20 us for 60 us' (exponential), and "
+    "if one likes from, to and points; the device sees row less column.\n\n"
     "fit takes a CSV whose first line names its columns: the reading, g (conductance), r "
     "(resistance) or i (current, with --read-voltage or a column read_voltage); and direction (up "
     "or down; set, reset, ltp, ltd, 1, -1), or voltage, of the pulse, whose sign is the direction "
@@ -183,6 +205,7 @@ VERB_ARGP(
     "Examples:\n  mho device list\n  mho device show ecram\n"
     "  mho device curve ecram --plot ecram.svg > ecram.csv\n"
     "  mho device curve soft_bounds --set device.step_up=0.01 --cycles 3\n"
+    "  mho device curve vteam --stdp waves.yaml --plot window.svg > window.csv\n"
     "  mho device curve model:pcm | head\n"
     "  mho device fit pulses.csv --unit uS --model soft_bounds -o mine.yaml --plot fit.svg\n"
     "  mho train --set device.card=mine.yaml --set update.scheme=accumulate");
@@ -354,14 +377,19 @@ static mho_err show_device(const options *o, const environment *s, mho_errinfo *
 
 /* ---------------------------------------------------------------- curve */
 
+/* "card ecram" as gnuplot takes it. */
+static void title_of(kind k, const char *name, char *out, size_t n) {
+  snprintf(out, n, "%s %.80s", k == MODEL ? "model" : "card", name);
+  for (char *t = out; *t; t++)
+    if (strchr("\"\\`$", *t))
+      *t = ' ';
+}
+
 static mho_err plot_curve(const options *o, const char *name, kind k, const mho_curve_point *p,
                           int n, mho_errinfo *ei) {
   char title[160];
-  snprintf(title, sizeof title, "%s %.80s, %d cells", k == MODEL ? "model" : "card", name,
-           (int)o->cells);
-  for (char *t = title; *t; t++)
-    if (strchr("\"\\`$", *t))
-      *t = ' ';
+  title_of(k, name, title, sizeof title);
+  mho_text_append(title, sizeof title, ", %d cells", (int)o->cells);
   return mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, 1, o->plot, ei);
 }
 
@@ -405,34 +433,29 @@ static mho_err check_table(const options *o, const mho_experiment *e, mho_errinf
                   o->common.out);
 }
 
-static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
-  mho_experiment *e;
+static void say_wider(const mho_experiment *e) {
+  char wider[MHO_MESSAGE_MAX];
+  if (mho_device_range_is_wider(model_of(e), e->device.params, &e->device_config, wider,
+                                sizeof wider))
+    fprintf(stderr, "mho: %s\n", wider);
+}
+
+/* The curve of a population by pulses. */
+static mho_err curve_by_pulses(const options *o, const environment *s, const mho_experiment *e,
+                               const char *name, kind k, mho_errinfo *ei) {
   mho_curve_point *p = NULL;
   int n = 0;
-  const char *name = o->common.word[1];
-  kind k = kind_of(s, &name);
-
-  mho_err err = device_of(o, s, name, k, &e, ei);
-  if (err)
-    return err;
-
-  say_which(s, name, o->common.word[1], k);
-  err = check_table(o, e, ei);
-  if (!err)
-    err = name_idle_sets(NULL, USE_CURVE, o->common.n_set, o->common.set, false, ei);
   mho_curve_options c = {
       .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed, .ctx = &s->ctx};
   c.from_start = sets_start(o);
   c.set = (int)o->set; /* 0: about from end to end */
   c.reset = (int)o->reset;
-  if (!err)
-    err = mho_experiment_curve(e, &c, &p, &n, ei);
+
+  mho_err err = mho_experiment_curve(e, &c, &p, &n, ei);
   if (!err)
     note_flat(p, n);
-  char wider[MHO_MESSAGE_MAX];
-  if (!err && mho_device_range_is_wider(model_of(e), e->device.params, &e->device_config, wider,
-                                        sizeof wider))
-    fprintf(stderr, "mho: %s\n", wider);
+  if (!err)
+    say_wider(e);
   if (!err && o->plot)
     err = plot_curve(o, name, k, p, n, ei);
 
@@ -442,8 +465,56 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   if (out.f)
     write_curve(out.f, p, n);
   err = close_out(&out, err, ei);
-
   mho_free(p);
+  return err;
+}
+
+/* The change of the mean device by two spikes. */
+static mho_err curve_by_waves(const options *o, const mho_experiment *e, const char *name, kind k,
+                              mho_errinfo *ei) {
+  mho_overlap_point *p = NULL;
+  int n = 0;
+  char title[160];
+  title_of(k, name, title, sizeof title);
+
+  mho_err err = mho_experiment_overlaps(e, o->waves, &p, &n, ei);
+  if (!err)
+    say_wider(e);
+  if (!err && o->plot)
+    err = mho_overlap_plot_draw(title, p, n, o->plot, ei);
+
+  out_file out = {.f = NULL};
+  if (!err)
+    out = open_out(o->common.out, &err, ei);
+  if (out.f)
+    fprintf(out.f, "difference_s,before_S,after_S,change_S\n");
+  for (int i = 0; out.f && i < n; i++)
+    fprintf(out.f, "%.12g,%.12g,%.12g,%.9g\n", p[i].difference, p[i].before, p[i].after,
+            p[i].after - p[i].before);
+  err = close_out(&out, err, ei);
+  mho_free(p);
+  return err;
+}
+
+static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
+  mho_experiment *e;
+  const char *name = o->common.word[1];
+  kind k = kind_of(s, &name);
+  idle_use use = o->waves ? USE_WAVES : USE_CURVE;
+
+  mho_err err = device_of(o, s, name, k, &e, ei);
+  if (err)
+    return err;
+
+  say_which(s, name, o->common.word[1], k);
+  err = check_table(o, e, ei);
+  if (!err)
+    err = name_idle_sets(NULL, use, o->common.n_set, o->common.set, false, ei);
+  if (!err && o->waves)
+    err = curve_by_waves(o, e, name, k, ei);
+  else if (!err)
+    err = curve_by_pulses(o, s, e, name, k, ei);
+
   mho_experiment_free(e);
   return err;
 }

@@ -66,6 +66,7 @@ enum {
   X = 1 << USE_EXACT_PROGRAM,
   S = 1 << USE_PHASES,
   C = 1 << USE_CURVE,
+  W = 1 << USE_WAVES,
   ANY = E | P | X | S
 };
 
@@ -77,6 +78,7 @@ static const struct {
 } elsewhere[] = {
 #define LEARNING "it acts while a network learns"
 #define CELLS    "here are cells alone, right after each pulse"
+#define MEAN     "here is a device without spread, noise and faults"
     {"update.", E | S | X, LEARNING},
     {"checkpoint.", ANY, LEARNING},
     {"program.", E | S, LEARNING},
@@ -97,18 +99,29 @@ static const struct {
     {"settle.nudge_time", E | P | X, LEARNING},
     {"settle.nudge_course", E | P | X, LEARNING},
     {"settle.difference", ANY, LEARNING},
-    {"device.mapping", C, CELLS},
-    {"device.weight_range", C, CELLS},
-    {"device.zero_shift", C, CELLS},
-    {"device.zero_error", C, CELLS},
-    {"device.refresh", C, CELLS},
-    {"device.write_error", C, CELLS},
-    {"device.leak", C, CELLS},
+    {"device.mapping", C | W, CELLS},
+    {"device.weight_range", C | W, CELLS},
+    {"device.zero_shift", C | W, CELLS},
+    {"device.zero_error", C | W, CELLS},
+    {"device.refresh", C | W, CELLS},
+    {"device.write_error", C | W, CELLS},
+    {"device.leak", C | W, CELLS},
     {"device.weak_pulse", C, CELLS},
     {"device.pulse", C, CELLS},
-    {"device.drift", C, CELLS},
-    {"device.read_noise", C, CELLS},
-    {"device.iv", C, CELLS},
+    {"device.drift", C | W, CELLS},
+    {"device.read_noise", C | W, CELLS},
+    {"device.iv", C | W, CELLS},
+    {"device.levels", W, MEAN},
+    {"device.write_noise", W, MEAN},
+    {"device.stuck_on", W, MEAN},
+    {"device.stuck_off", W, MEAN},
+    {"device.stuck", W, MEAN},
+    {"device.open", W, MEAN},
+    {"device.variation", W, MEAN},
+    {"device.endurance", W, MEAN},
+    {"device.cycle_to_cycle", W, MEAN},
+    {"device.pulse_noise", W, MEAN},
+    {"device.noise_add", W, MEAN},
 };
 
 /* Whether a key, or an assignment to it, is one of those that a head names: "device.pulse" is and
@@ -132,7 +145,7 @@ static bool is_heard(const char *assignment, idle_use use) {
 /* Why a key, or an assignment to it, has no effect in a verb; NULL where that is not known of its
  * name alone. */
 static const char *idle_in(const char *assignment, idle_use use) {
-  bool alone = use == USE_CURVE || use == USE_FIT;
+  bool alone = use == USE_CURVE || use == USE_WAVES || use == USE_FIT;
   if (alone && strncmp(assignment, "device", strlen("device")))
     return "it is no key of a device, and here is one alone";
   if (is_heard(assignment, use))

@@ -161,3 +161,13 @@ mho_err mho__gnuplot_file(mho_gnuplot_script script, const void *user, const cha
   free(picture);
   return mho__whole_end(&w, MHO_OK, "cannot write the plot", ei);
 }
+
+void mho__gnuplot_terminal(FILE *f, bool svg, int width, int height) {
+  if (svg)
+    fprintf(f,
+            "set terminal svg size %d,%d font 'sans-serif,14' background rgb 'white' noenhanced\n",
+            width, height);
+  else
+    fprintf(f, "set terminal pngcairo size %d,%d font 'sans-serif,13' noenhanced\n", 3 * width / 2,
+            3 * height / 2);
+}

@@ -30,6 +30,9 @@ mho_err mho__gnuplot(mho_gnuplot_script script, const void *user, char **out, si
 mho_err mho__gnuplot_file(mho_gnuplot_script script, const void *user, const char *path,
                           mho_errinfo *ei);
 
+/** The terminal of a picture in a file, SVG or PNG, so many points wide and high on the screen. */
+void mho__gnuplot_terminal(FILE *f, bool svg, int width, int height);
+
 /** Whether a picture is to be SVG or PNG, by the ending of its file's name.
  *  @return MHO_OK; MHO_EINVAL for another ending. */
 mho_err mho__gnuplot_ending(const char *path, bool *svg, mho_errinfo *ei);

@@ -103,14 +103,7 @@ static void script(FILE *f, const void *user) {
   bool residuals = has_residuals(d);
   int columns = residuals ? 2 : 1, width = 720 * columns, height = d->n > 1 ? 320 : 480;
 
-  if (d->svg)
-    fprintf(f,
-            "set terminal svg size %d,%d font 'sans-serif,14' background rgb 'white' noenhanced\n",
-            width, height * d->n);
-  else
-    fprintf(f, "set terminal pngcairo size %d,%d font 'sans-serif,13' noenhanced\n", 3 * width / 2,
-            3 * height * d->n / 2);
-
+  mho__gnuplot_terminal(f, d->svg, width, height * d->n);
   fputs("set border 3\nset tics nomirror\nset grid\nset key top center horizontal outside\n"
         "set xlabel 'pulse (SET, then RESET)'\nset style fill solid noborder\n",
         f);
