@@ -271,12 +271,43 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
   return err;
 }
 
+/* ---------------------------------------------------------------- thresholds */
+
+/* Whether neurons of a network have thresholds that go on from sample to sample. */
+static bool adapts(const mho_network *net) {
+  int law = net->spiking ? net->spiking->law : MHO_THRESHOLD_FIXED;
+  return law == MHO_THRESHOLD_SPIKE || law == MHO_THRESHOLD_TARGET;
+}
+
+/* What a run's thresholds have become goes with its weights, where both adapt by one law. */
+static void take_thresholds(mho_trainer *t, const mho_trainer *from) {
+  mho_vars *to = t->learner->state_vars;
+  const mho_vars *of = from->learner->state_vars;
+  bool is_same = adapts(t->net) && adapts(from->net) &&
+                 t->net->spiking->law == from->net->spiking->law && to && of;
+  int here = is_same ? mho_vars_find(to, "adapted") : -1;
+  int there = is_same ? mho_vars_find(of, "adapted") : -1;
+  if (here < 0 || there < 0)
+    return;
+
+  for (int l = 1; l < mho_min(mho_hidden_end(t->net), mho_hidden_end(from->net)); l++)
+    if (t->net->layer[l].n == from->net->layer[l].n)
+      memcpy(mho_vars_exact(to, here, l, 0), mho_vars_exact(of, there, l, 0),
+             (size_t)t->net->layer[l].n * sizeof(double));
+}
+
+/* ---------------------------------------------------------------- runs and folders */
+
 static mho_err take_folder(mho_trainer *t, const char *folder, manner how, mho_errinfo *ei) {
   source s = {.folder = folder};
   mho_err err = mho__sidecar_read(folder, &s.sidecar, ei);
   s.origin = mho__sidecar_origin(s.sidecar);
   if (!err)
     err = take(t, &s, how, ei);
+  if (!err && adapts(t->net))
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "train.from: a folder has weights and no thresholds, which begin anew: name the run "
+            "that it is from, whose thresholds come with its weights");
   json_decref(s.sidecar);
   return err;
 }
@@ -311,6 +342,8 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manne
     err = mho_trainer_load(from, &c.blob, ei);
   if (!err)
     err = take(t, &(source){.trainer = from, .origin = mho__origin_of(e)}, how, ei);
+  if (!err)
+    take_thresholds(t, from);
 
   mho_trainer_free(from);
   mho_experiment_free(e);

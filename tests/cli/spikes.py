@@ -122,6 +122,26 @@ def test_programmed_chip():
     assert '<h2>Spikes</h2>' in page('chip')
 
 
+def thresholds(name):
+    return [v for layer in portrait_of(name)['layer'] for v in layer['threshold']]
+
+
+def test_thresholds_travel():
+    """Adapted thresholds go with the weights of a run, onto a chip and into a training; a folder has none."""
+    own = thresholds('stdp')
+    assert max(own) - min(own) > 0.02 and thresholds('chip') == own
+    begins = ['train.epochs=1', 'dataset.train=1', 'neuron.threshold.gain=1e-9']
+    write('on.yaml', STDP)
+    sets = [w for s in begins for w in ('--set', s)]
+    run('train', 'on.yaml', '--name', 'on', '--from', 'stdp', *sets)
+    assert all(abs(a - b) < 1e-5 for a, b in zip(thresholds('on'), own))
+    p = run('train', 'on.yaml', '--name', 'anew', '--from', 'stdp.weights', *sets)
+    assert 'no thresholds, which begin anew' in p.stderr, p.stderr
+    assert max(thresholds('anew')) - min(thresholds('anew')) < 1e-5
+    p = run('train', 'on.yaml', '--name', 'other', '--from', 'stdp', *sets, '--set', 'neuron.threshold.law=spike', '--set', 'neuron.threshold.plus=0')
+    assert max(thresholds('other')) - min(thresholds('other')) < 1e-5
+
+
 def test_without():
     """Neurons that do not spike, and runs that keep nothing."""
     train('rates', 'dataset: {train: 40, test: 10}\nnetwork: {hidden: [5]}\ntrain: {epochs: 1, batch: 10}\n')
@@ -131,4 +151,4 @@ def test_without():
         assert '<h2>Spikes</h2>' not in page(name)
 
 
-main([test_stdp, test_layers_with_signed_weights, test_programmed_chip, test_without])
+main([test_stdp, test_layers_with_signed_weights, test_programmed_chip, test_thresholds_travel, test_without])
