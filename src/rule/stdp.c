@@ -6,6 +6,7 @@
  *
  *   exponential  j fires:  dw_ij = A_post x_i h_j      row i fires:  dw_ij = -A_pre y_j
  *   rectangular  j fires:  dw_ij = A_post where row i has fired within tau_pre, else -A_pre
+ *   waveform     no wish: spikes put waveforms on their lines, which move the devices between them
  *
  * times update.rate. A pair of spikes a time D apart thus changes a weight by A_post
  * exp(-D/tau_pre) where the row came first, else by -A_pre exp(-D/tau_post), summed over all pairs
@@ -14,6 +15,9 @@
  *
  * The rectangular window compares: with devices whose steps shrink towards their bounds a weight
  * comes to the probability that its row has fired when the neuron does.
+ *
+ * With the window `waveform` the devices learn by themselves, without scheme and rate: in every
+ * step a cell sees the difference of what is on its two lines (stdp_waves.c).
  *
  * Every step with a change is one update, of outer products that any scheme writes: with
  * `stochastic` and update.rate a device's step over A_post, a spike of a neuron is one SET pulse on
@@ -31,23 +35,42 @@
 #include "dynamics/spike_trace.h"
 #include "mho/model/check.h"
 #include "rule/phase.h"
+#include "rule/stdp_waves.h"
+
+extern const mho_rule mho_rule_stdp;
 
 typedef struct stdp {
   int window, traces;
   double tau_pre, tau_post, tau_slow;
   double rate_pre, rate_post;
   double normalize;
+  char row[MHO_TEXT_MAX], column[MHO_TEXT_MAX];
 } stdp;
 
-enum { EXPONENTIAL, RECTANGULAR };
+enum { EXPONENTIAL, RECTANGULAR, WAVEFORM };
 
 static const stdp *stdp_of(const mho_experiment *e) {
   return (const stdp *)(const void *)e->rule.params;
 }
 
-/* What is of exponential windows, and of columns that compare rows. */
+static bool has_waves(const mho_experiment *e) {
+  return stdp_of(e)->window == WAVEFORM;
+}
+
+bool mho__stdp_has_waves(const mho_experiment *e) {
+  return e->rule.entry == &mho_rule_stdp.entry && has_waves(e);
+}
+
+/* What is of windows that wish, of exponential ones, and of columns that compare rows. */
+static const char *without_wish(const mho_experiment *e) {
+  return has_waves(e) ? "waveforms move the devices (rule.window)" : NULL;
+}
+
 static const char *without_traces(const mho_experiment *e) {
-  return stdp_of(e)->window == EXPONENTIAL ? NULL : "the window is rectangular (rule.window)";
+  const char *why = without_wish(e);
+  if (why || stdp_of(e)->window == EXPONENTIAL)
+    return why;
+  return "the window is rectangular (rule.window)";
 }
 
 static const char *without_depression(const mho_experiment *e) {
@@ -57,16 +80,21 @@ static const char *without_depression(const mho_experiment *e) {
   return "spikes of rows lower no weight (rule.rate_pre)";
 }
 
+static const char *without_waves(const mho_experiment *e) {
+  return has_waves(e) ? NULL : "no waveforms are on the lines (rule.window)";
+}
+
 static const mho_param table[] = {
-    MHO_P_CHOICE(stdp, window, "window", "exponential|rectangular", RECTANGULAR,
+    MHO_P_CHOICE(stdp, window, "window", "exponential|rectangular|waveform", RECTANGULAR,
                  "how the change of a weight depends on the time between two spikes: it decays, or "
                  "a neuron that fires raises the weights of rows that were active within tau_pre "
-                 "and lowers the others"),
+                 "and lowers the others, or spikes put waveforms on their lines"),
     MHO_P_CHOICE(stdp, traces, "traces", "all|nearest", MHO_TRACE_NEAREST,
                  "window exponential: of all pairs of spikes, or of next neighbours",
                  .idle = without_traces),
     MHO_P_REAL(stdp, tau_pre, "tau_pre", "s", 20e-3, 1e-15, 1e6,
-               "for which a row counts as active, or in which its trace decays"),
+               "for which a row counts as active, or in which its trace decays",
+               .idle = without_wish),
     MHO_P_REAL(stdp, tau_post, "tau_post", "s", 20e-3, 1e-15, 1e6,
                "window exponential: in which the trace of a neuron decays",
                .idle = without_depression),
@@ -75,12 +103,19 @@ static const mho_param table[] = {
                "have left, which decays in this time; 0: always alike",
                .idle = without_traces),
     MHO_P_REAL(stdp, rate_post, "rate_post", "", 1, 0, 1e6,
-               "of what is raised when a neuron fires, times update.rate"),
+               "of what is raised when a neuron fires, times update.rate", .idle = without_wish),
     MHO_P_REAL(stdp, rate_pre, "rate_pre", "", 1, 0, 1e6,
-               "of what is lowered: when a row fires, or where a row was not active"),
+               "of what is lowered: when a row fires, or where a row was not active",
+               .idle = without_wish),
     MHO_P_REAL(stdp, normalize, "normalize", "", 0, 0, 1e9,
                "sum that the weights into each neuron are brought to before every sample; 0: as "
                "they are"),
+    MHO_P_TEXT(stdp, row, "row", "",
+               "window waveform: the voltage of a row since its spike, such as [0.3 V for 20 ms]; "
+               "see mho device curve --stdp",
+               .idle = without_waves),
+    MHO_P_TEXT(stdp, column, "column", "", "the same of a column, which is subtracted",
+               .idle = without_waves),
 };
 
 enum {
@@ -118,6 +153,77 @@ static bool any_is_set(size_t n, const mho_real *v) {
   for (size_t i = 0; i < n; i++)
     any |= v[i] != 0;
   return any;
+}
+
+/* ---------------------------------------------------------------- what the rule works in */
+
+/* What the rule works in: what columns are brought to their sums with, and waveforms. */
+typedef struct scaling {
+  double *factor; /* [cols of the widest crossbar] their sums, then what their weights grow by */
+  mho_real *dw;   /* the same */
+  int *from, *to; /* ranges of columns that are written, the same */
+  int n;          /* of ranges */
+  mho_pulse_counts *counts;
+  mho_stdp_waves *waves; /* NULL without */
+} scaling;
+
+static void scaling_free(void *own) {
+  scaling *s = own;
+  if (!s)
+    return;
+  mho_free(s->factor);
+  mho_free(s->dw);
+  mho_free(s->from);
+  mho_free(s->to);
+  mho_free(s->counts);
+  mho__stdp_waves_free(s->waves);
+  mho_free(s);
+}
+
+/* The experiment that a rule's parameters are part of. */
+static const mho_experiment *experiment_of(const void *params) {
+  size_t at = offsetof(mho_experiment, rule) + offsetof(mho_choice, params);
+  return (const mho_experiment *)(const void *)((const char *)params - at);
+}
+
+/* Waveforms as the config says, at its device. */
+static mho_err waves_new(const mho_experiment *e, mho_stdp_waves **out, mho_errinfo *ei) {
+  const stdp *own = stdp_of(e);
+  const mho_device_model *model = (const mho_device_model *)e->device.entry;
+  return mho__stdp_waves_new(own->row, own->column, model, e->device.params, &e->device_config, out,
+                             ei);
+}
+
+static mho_err scaling_new(const mho_network *net, const void *params, int batch, void **own,
+                           mho_errinfo *ei) {
+  const stdp *p = params;
+  const mho_experiment *e = experiment_of(params);
+  size_t widest = 1;
+  (void)batch;
+  for (int c = 0; c < net->n_trained; c++)
+    widest = mho_max_size(widest, (size_t)net->connection[c].xb->cols);
+
+  scaling *s = mho_alloc(1, sizeof *s);
+  if (s) {
+    s->factor = mho_alloc(widest, sizeof *s->factor);
+    s->dw = mho_alloc(widest, sizeof *s->dw);
+    s->from = mho_alloc(widest, sizeof *s->from);
+    s->to = mho_alloc(widest, sizeof *s->to);
+    s->counts = mho_alloc((size_t)net->n_trained, sizeof *s->counts);
+  }
+  if (!s || !s->factor || !s->dw || !s->from || !s->to || !s->counts) {
+    scaling_free(s);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the sums of %zu columns", widest);
+  }
+
+  mho_err err = MHO_OK;
+  if (p->window == WAVEFORM)
+    err = waves_new(e, &s->waves, ei);
+  if (err)
+    scaling_free(s);
+  else
+    *own = s;
+  return err;
 }
 
 /* ---------------------------------------------------------------- a step */
@@ -171,9 +277,52 @@ static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
   return any_is_set(n, column);
 }
 
+/* Those on the lines; NULL where there are none. */
+static mho_stdp_waves *waves_of(const mho_lesson *l) {
+  const stdp *own = l->params;
+  const scaling *s = l->own;
+  return own->window == WAVEFORM ? s->waves : NULL;
+}
+
+/* Pulses counted so far go to the training, which sees to what has been written. */
+static void pass_counts(const mho_lesson *l) {
+  const scaling *s = l->own;
+  mho_lesson_wrote(l, s->counts);
+  memset(s->counts, 0, (size_t)l->net->n_trained * sizeof *s->counts);
+}
+
+/* Waveforms are on the lines: what a step of them does to all cells, sample after sample. */
+static void drive_lines(const mho_lesson *l) {
+  const scaling *s = l->own;
+  bool any = false;
+  for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
+    size_t n = mho__rule_count(l, layer);
+    mho__stdp_waves_age(s->waves, true, n, spikes_of(l, layer), values_of(l, PRE, layer));
+    mho__stdp_waves_age(s->waves, false, n, spikes_of(l, layer), values_of(l, POST, layer));
+  }
+
+  for (int c = 0; c < l->net->n_trained; c++) {
+    const mho_connection *k = &l->net->connection[c];
+    const mho_real *row = values_of(l, PRE, k->from), *column = values_of(l, POST, k->to);
+    int rows = l->net->layer[k->from].n, columns = l->net->layer[k->to].n;
+    for (int i = 0; i < l->n; i++)
+      any |= mho__stdp_waves_move(s->waves, mho_lesson_crossbar(l, c), row + i * rows,
+                                  column + i * columns, &s->counts[c]);
+  }
+  if (any)
+    pass_counts(l);
+}
+
 /* After every step of the clock: traces move, and weights where anything has fired. */
 static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
   const mho_lesson *l = of;
+  const stdp *own = l->params;
+  if (own->window == WAVEFORM) {
+    if (l->applies == MHO_APPLY_STEP)
+      drive_lines(l);
+    return;
+  }
+
   bool any = false;
   for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
     bool lowers = move_rows(l, tick, layer);
@@ -187,6 +336,9 @@ static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
 static void change(const mho_lesson *l, int connection, mho_change *out) {
   const stdp *own = l->params;
   const mho_connection *k = &l->net->connection[connection];
+  if (own->window == WAVEFORM)
+    return;
+
   mho_outer *raised = mho_change_add(out);
   raised->pre = values_of(l, ROW, k->from);
   raised->post = values_of(l, COLUMN, k->to);
@@ -203,51 +355,6 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 }
 
 /* ---------------------------------------------------------------- sums of columns */
-
-/* What columns are brought to their sums with. */
-typedef struct scaling {
-  double *factor; /* [cols of the widest crossbar] their sums, then what their weights grow by */
-  mho_real *dw;   /* the same */
-  int *from, *to; /* ranges of columns that are written, the same */
-  int n;          /* of ranges */
-  mho_pulse_counts *counts;
-} scaling;
-
-static void scaling_free(void *own) {
-  scaling *s = own;
-  if (!s)
-    return;
-  mho_free(s->factor);
-  mho_free(s->dw);
-  mho_free(s->from);
-  mho_free(s->to);
-  mho_free(s->counts);
-  mho_free(s);
-}
-
-static mho_err scaling_new(const mho_network *net, const void *params, int batch, void **own,
-                           mho_errinfo *ei) {
-  size_t widest = 1;
-  (void)params;
-  (void)batch;
-  for (int c = 0; c < net->n_trained; c++)
-    widest = mho_max_size(widest, (size_t)net->connection[c].xb->cols);
-
-  scaling *s = mho_alloc(1, sizeof *s);
-  if (s) {
-    s->factor = mho_alloc(widest, sizeof *s->factor);
-    s->dw = mho_alloc(widest, sizeof *s->dw);
-    s->from = mho_alloc(widest, sizeof *s->from);
-    s->to = mho_alloc(widest, sizeof *s->to);
-    s->counts = mho_alloc((size_t)net->n_trained, sizeof *s->counts);
-  }
-  if (!s || !s->factor || !s->dw || !s->from || !s->to || !s->counts) {
-    scaling_free(s);
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the sums of %zu columns", widest);
-  }
-  *own = s;
-  return MHO_OK;
-}
 
 static void sum_columns(const mho_crossbar *x, double *sum) {
   const mho_real *w = mho_crossbar_matrix(x);
@@ -311,17 +418,34 @@ static void normalize(const mho_lesson *l) {
       for (int k = 0; k < s->n; k++)
         scale_cells(l, c, i, s->from[k], s->to[k], &s->counts[c]);
   }
-  mho_lesson_wrote(l, s->counts);
+  pass_counts(l);
 }
 
 /* ---------------------------------------------------------------- a lesson */
 
+/* The length of a step of the settler. */
+static double step_of(const mho_settler *settler, const void *params) {
+  const mho_param *dt = mho_params_find(settler->entry.params, "dt");
+  return dt ? *(const double *)(const void *)((const char *)params + dt->offset) : 0;
+}
+
 static void learn(const mho_lesson *l, mho_rule_stats *stats) {
+  mho_stdp_waves *waves = waves_of(l);
   mho_phase p = mho__rule_phase(l);
+  double dt = step_of(l->thread->settler, l->thread->params);
+  if (waves && mho__stdp_waves_tabulate(waves, dt, NULL)) {
+    stats->loss = NAN; /* without memory for it nothing can be learned */
+    return;
+  }
+
   p.ticked = learn_step;
   p.of = (void *)(uintptr_t)l;
   normalize(l);
   mho_settle(&p, &stats->free);
+  if (waves && l->applies == MHO_APPLY_STEP) {
+    pass_counts(l);
+    mho_lesson_apply(l, MHO_APPLY_STEP); /* of no change: the sample counts as one */
+  }
   p.thread->step = MHO_STEP_READ_OUT;
   mho_read_out(&p, NULL, &stats->loss, &stats->correct, &stats->free);
 }
@@ -329,6 +453,27 @@ static void learn(const mho_lesson *l, mho_rule_stats *stats) {
 /* ---------------------------------------------------------------- what it fits */
 
 #define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
+
+/* What waveforms on the lines need of the arrays. */
+static mho_err check_waves(const mho_experiment *e, mho_errinfo *ei) {
+  mho_stdp_waves *w = NULL;
+  if (!has_waves(e))
+    return MHO_OK;
+  if (strcmp(e->mapping.entry->id, "single"))
+    REFUSE("device.mapping: waveforms (rule.window) lie across one device a weight: use single");
+  if (e->device_config.cells.n > 1)
+    REFUSE("device.cells.n: waveforms (rule.window) lie across one device a weight: leave it at 1");
+  if (e->array_config.r_word > 0 || e->array_config.r_bit > 0)
+    REFUSE("array.wire: waveforms (rule.window) reach all devices of a line alike: leave the "
+           "wires' resistances out");
+
+  double dt = step_of((const mho_settler *)e->settler.entry, e->settler.params);
+  mho_err err = waves_new(e, &w, ei);
+  if (!err && dt > 0)
+    err = mho__stdp_waves_fit(w, dt, ei);
+  mho__stdp_waves_free(w);
+  return err;
+}
 
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   const mho_topology *topology = (const mho_topology *)e->topology.entry;
@@ -347,12 +492,18 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("network.topology: rule.name 'stdp' does not learn the filters of conv: use layered");
   if (e->gradient.importance != MHO_IMPORTANCE_NONE)
     REFUSE("rule.importance: under rule.name 'stdp' no weights count for a neuron: use none");
-  return MHO_OK;
+  return check_waves(e, ei);
 }
 
 static const char *idle(const mho_experiment *e, const char *key) {
-  (void)e;
-  return strcmp(key, "rule.gradient") ? NULL : "there are no errors (rule.name)";
+  static const char *const of_pulses[] = {"update.rate", "device.cycle_to_cycle",
+                                          "device.pulse_noise", "array.write.select"};
+  if (!strcmp(key, "rule.gradient"))
+    return "there are no errors (rule.name)";
+  for (int i = 0; i < MHO_COUNT(of_pulses); i++)
+    if (has_waves(e) && !strcmp(key, of_pulses[i]))
+      return without_wish(e);
+  return NULL;
 }
 
 /* After Querlioz et al., for images of 64 to 784 inputs. */

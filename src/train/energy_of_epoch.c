@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "array/place.h"
+#include "rule/stdp_waves.h"
 #include "train/trainer.h"
 
 enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
@@ -383,7 +384,8 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   const mho_energy_config *c = e->c;
   const mho_crossbar *x = crossbar_of(t->net, connection);
   const mho_writes *w = &t->at.writes[connection];
-  double count = t->at.pulses[connection], addressed = count - w->coincided;
+  bool has_waves = mho__stdp_has_waves(t->e); /* which take no time of their own */
+  double count = t->at.pulses[connection], addressed = has_waves ? 0 : count - w->coincided;
   double g = mho_crossbar_statistics(x).g_mean, at_once = fmin((double)c->write_parallel, x->cols);
 
   double pulsed = 2 * mho_crossbar_at_once(x); /* devices of a weight, at once */
@@ -401,6 +403,13 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   double cell = devices * g * e->voltage * e->voltage * c->read_time;
   e->row[VERIFY].count += w->reads;
   e->row[VERIFY].joule += w->reads * (cell + c->amplifier * c->read_time + p->converted);
+
+  /* Waveforms: all that cells take of their lines, in whole SET pulses. */
+  if (has_waves) {
+    e->row[HALF].joule += w->half * g * p->pulse.volts[0] * p->pulse.volts[0] * p->pulse.width[0];
+    e->row[HALF].count += w->half;
+    return;
+  }
 
   /* Pulses, and what other cells see of them. */
   double half = 0;

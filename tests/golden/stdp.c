@@ -3,45 +3,10 @@
  * of columns, and what neurons vote for.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dynamics/spike_trace.h"
-#include "settle/votes.h"
+#include "scripted.h"
 #include "spikes.h"
 
 _Static_assert(sizeof(mho_real) == 8, "windows to 1e-6 need the double build");
-
-/* ---------------------------------------------------------------- neurons that follow a script */
-
-/* Whether unit i of a layer fires in step t. */
-static bool (*script)(const mho_phase *p, int layer, int i, int t);
-
-static const mho_var scripted_vars[] = {
-    {"spike", MHO_PER_NEURON, false, false},
-    MHO_VOTES_VARIABLES,
-};
-
-static void scripted_begin(const mho_phase *p, mho_settle_stats *stats) {
-  for (int s = p->row0; s < p->row0 + p->n; s++)
-    memset(mho__values(p->net, p->s->z, 1, s), 0, (size_t)p->net->layer[1].n * sizeof(mho_real));
-}
-
-static void scripted_step(const mho_phase *p, const mho_tick *tick, mho_settle_stats *stats) {
-  for (int l = 0; l < 2; l++)
-    for (int s = p->row0; s < p->row0 + p->n; s++)
-      for (int i = 0; i < p->net->layer[l].n; i++) {
-        bool fires = script(p, l, i, tick->number);
-        mho_vars_real(p->s->vars, 0, l, s)[i] = fires;
-        if (l == 1 && fires)
-          mho__values(p->net, p->s->z, 1, s)[i] += 1;
-      }
-}
-
-static const mho_dynamics scripted = {
-    .entry = {.abi = MHO_ABI, .id = "test_script", .title = "neurons that follow a script"},
-    .vars = scripted_vars,
-    .n_vars = MHO_COUNT(scripted_vars),
-    .begin = scripted_begin,
-    .spikes = true,
-    .step = scripted_step,
-};
 
 #define SCRIPT "dynamics: test_script\nrule: stdp\nneuron: {threshold: {law: fixed}}\n"
 
@@ -406,13 +371,6 @@ static void test_refused(void **state) {
   refused("network: {output: votes}\n", "network.output: votes");
 }
 
-static int setup(void **state) {
-  if (setup_registry(state))
-    return -1;
-  OK(mho_registry_add(registry, MHO_KIND_DYNAMICS, &scripted.entry, &ei));
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pair_windows),
@@ -426,5 +384,5 @@ int main(void) {
       cmocka_unit_test(test_votes),
       cmocka_unit_test(test_refused),
   };
-  return cmocka_run_group_tests(tests, setup, teardown_registry);
+  return cmocka_run_group_tests(tests, setup_scripted, teardown_registry);
 }
