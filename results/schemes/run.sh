@@ -3,7 +3,7 @@
 # largest net; prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept beside it.
 # Usage: results/schemes/run.sh [PART...]; parts symmetry (minutes of one core) and cards (784-128-10, 5 epochs; two hours of two
 # cores) by default, and target (784-256-10, 20 epochs; half an hour of one core).
-# DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, VARIANTS, IMAGES, MHO=command in the environment; MNIST in $MHO_DATA/mnist.
+# DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, VARIANTS, TARGETS, IMAGES, MHO=command in the environment; MNIST in $MHO_DATA/mnist.
 set -eu
 cd "$(dirname "$0")/../.."
 mho=${MHO:-build/mho}
@@ -14,6 +14,7 @@ cards=${CARDS:-ecram capacitor pcm reram_es reram_sb reram_om reram_hfo2}
 schemes=${SCHEMES:-exact accumulate stochastic v1 v2 chopped agad residual write_verify}
 images=${IMAGES:-0}
 variants=${VARIANTS:-v2 chopped agad}
+targets=${TARGETS:-reram_es reram_om reram_hfo2}
 parts=${*:-symmetry cards}
 . results/run_once.sh
 take_in results/schemes/runs*.jsonl.gz
@@ -34,7 +35,7 @@ of_runs() {
   for seed in $seeds; do final "$1 $seed"; done
 }
 # words_of SCHEME CARD - what a scheme is set to. Variants of tiki_taka have the scheme's defaults but for gamma; residual is
-# all of its defaults. A fast array of few states forgets within a few pulses, and gets fewer; its noise is kept out of the weights.
+# all of its defaults.
 words_of() {
   case $1 in
   exact) echo "--set update.scheme=exact --set update.optimizer=adam --set update.rate=1e-3" ;;
@@ -48,12 +49,19 @@ words_of() {
   *) echo "--set update.scheme=tiki_taka --set update.variant=$1 --set update.gamma=0" ;;
   esac
   case $1-$2 in
-  residual-reram_om | residual-reram_hfo2) echo "--set update.fast_rate=0.3 --set update.gamma=0.05" ;;
-  v1-reram_om | v2-reram_om | chopped-reram_om | agad-reram_om | v1-reram_hfo2 | v2-reram_hfo2 | chopped-reram_hfo2 | agad-reram_hfo2)
-    echo "--set update.fast_rate=0.3"
-    ;;
   v1-pcm | v2-pcm | chopped-pcm | residual-pcm) echo "--set update.symmetry=none" ;; # devices that are only SET
   esac
+}
+# best_of CARD - the variant of tiki_taka that the part cards has found best; the defaults where it has not been run.
+best_of() {
+  best=residual most=0
+  for scheme in residual v1 v2 chopped agad; do
+    mean=$(of_runs "$1 $scheme ep" | stats | sed 's/ .*//; s/–/0/')
+    if [ "$(echo "$mean $most" | awk '{print ($1 > $2)}')" = 1 ]; then
+      best=$scheme most=$mean
+    fi
+  done
+  echo "$best"
 }
 
 for part in $parts; do
@@ -106,20 +114,28 @@ for part in $parts; do
       echo "$line |"
     done
     ;;
-  target)
-    words="--threads $threads --set dataset=mnist --set network.hidden=[256] --set train.epochs=20 --set train.seed=1
-      --set update.scheme=tiki_taka"
-    for card in reram_es reram_om reram_hfo2; do
-      coarse=""
-      [ "$card" = reram_es ] || coarse="--set update.fast_rate=0.3 --set update.gamma=0"
-      run_once "target $card ep" $words --set "device.card=$card" $coarse || true
-      run_once "target $card bp" $words --set "device.card=$card" $coarse --set rule=bp || true
+  target) # the defaults by one seed, the best variant by all, backpropagation beside
+    words="--threads $threads --set dataset=mnist --set dataset.train=$images --set network.hidden=[256] --set train.epochs=20"
+    for card in $targets; do
+      best=$(best_of "$card")
+      run_once "target $card residual ep 1" $words --set "device.card=$card" $(words_of residual "$card") --set train.seed=1 || true
+      for seed in $seeds; do
+        run_once "target $card $best ep $seed" $words --set "device.card=$card" $(words_of "$best" "$card") \
+          --set "train.seed=$seed" || true
+      done
+      for scheme in residual "$best"; do
+        run_once "target $card $scheme bp 1" $words --set "device.card=$card" $(words_of "$scheme" "$card") --set train.seed=1 \
+          --set rule=bp || true
+      done
     done >&2
     echo
-    echo "| card | EP, % | BP, % |"
-    echo "|---|---|---|"
-    for card in reram_es reram_om reram_hfo2; do
-      echo "| $card | $(final "target $card ep" | stats) | $(final "target $card bp" | stats) |"
+    echo "| card | scheme | EP, seed 1, % | EP, % | BP, seed 1, % |"
+    echo "|---|---|---|---|---|"
+    for card in $targets; do
+      for scheme in $(printf 'residual\n%s\n' "$(best_of "$card")" | uniq); do
+        name="target $card $scheme"
+        echo "| $card | $scheme | $(final "$name ep 1" | stats) | $(of_runs "$name ep" | stats) | $(final "$name bp 1" | stats) |"
+      done
     done
     ;;
   *)

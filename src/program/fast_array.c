@@ -104,8 +104,9 @@ static mho_err fill(mho_tiki *own, const mho_own_site *site, mho_errinfo *ei) {
 
   if (shifts && mho_crossbar_has_cells(own->fast))
     err = find_shift(own, site, ei);
-  if (!err && own->keys->gamma > 0 && mho_crossbar_has_cells(own->fast))
-    err = mho_crossbar_borrow(site->slow, own->fast, own->keys->gamma, own->row, own->col, ei);
+  double gamma = mho__tiki_gamma(site->e);
+  if (!err && gamma > 0 && mho_crossbar_has_cells(own->fast))
+    err = mho_crossbar_borrow(site->slow, own->fast, gamma, own->row, own->col, ei);
   return err;
 }
 
@@ -119,6 +120,7 @@ mho_err mho__tiki_new(const mho_own_site *site, void **out, mho_errinfo *ei) {
   own->reads =
       mho_array_converters_of((const mho_array_model *)site->e->array.entry, site->e->array.params)
           .average;
+  own->fast_rate = mho__tiki_fast_rate(site->e);
   own->rng = mho__stream_round(site->noise_seed, site->index);
   mho_err err = fill(own, site, ei);
   if (err)

@@ -12,6 +12,13 @@
  * fast_rate pulses, and update.rate is that of the transfer. gamma above 0, where the gradient is
  * one at W, is residual learning.
  *
+ * Where they are not set, gamma and fast_rate go by the states n of a weight of A, its range over
+ * its nominal step: they are 0.2 and 3, times sqrt(n/500) where n is below 500. A weight of soft
+ * bounds forgets 2/n of itself at a pulse, so that pulses of random signs, however many, leave it
+ * with a variance of (range/2)^2/(n - 1), and W with gamma^2 times that; through A the largest
+ * coincidences of a sample move W by gamma fast_rate range/n. With these factors both are as of 500
+ * states.
+ *
  * The read of a row drives its line with an activity of 1, through the array model: its full scale
  * is the largest weight of A, behind amplifiers with a gain of a power of 2, as of array.ranging
  * output.
@@ -123,13 +130,16 @@ static const mho_param table[] = {
         mho_tiki_keys, variant, "variant", "v1|v2|chopped|agad", MHO_TIKI_V2,
         "how a read row is passed on: at once, through a buffer, with choppers, or against "
         "means of earlier reads"),
-    P_REAL(gamma, 0.2, 0, 100, "share of the fast array in the weights: above 0 residual learning",
+    P_REAL(gamma, -1, -1, 100,
+           "share of the fast array in the weights: above 0 residual learning; -1: 0.2, or 0.2 "
+           "sqrt(n/500) of weights with n < 500 states",
            .idle = mho_idle_without_cells),
     MHO_P_CHOICE(mho_tiki_keys, fast_mapping, "fast_mapping", MHO_FAST_MAPPINGS, 0,
                  "of the fast array; same: device.mapping", .idle = mho_idle_without_cells),
-    P_REAL(fast_rate, 3, 0, 1e6,
+    P_REAL(fast_rate, 0, 0, 1e6,
            "rate of the fast array over update.rate; with auto_scale pulses where the largest row "
-           "and column of a mean sample meet"),
+           "and column of a mean sample meet; 0: 3, or 3 sqrt(n/500) of weights with n < 500 "
+           "states"),
     MHO_P_BOOL(mho_tiki_keys, auto_scale, "auto_scale", 1,
                "outer products at a rate that follows the largest |x| and |d|; update.rate is then "
                "that of the transfer",
@@ -211,6 +221,32 @@ const mho_mapping *mho__tiki_mapping(const mho_experiment *e) {
   return own ? own : (const mho_mapping *)e->mapping.entry;
 }
 
+/* States of a weight of A from one end of its range to the other, a nominal pulse apart; INFINITY
+ * of the ideal device. Devices that take turns share a pulse. */
+static double states_of(const mho_experiment *e) {
+  const mho_device_config *d = &e->device_config;
+  double step =
+      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, d);
+  double turns = d->cells.write == MHO_CELL_IN_TURN ? mho_cell_devices(d) : 1;
+  return step > 0 ? turns / step : (double)INFINITY;
+}
+
+/* What keys that are not set are multiplied with: 1 where a weight has many states. */
+static double fineness(const mho_experiment *e) {
+  const double many = 500;
+  return sqrt(fmin(states_of(e) / many, 1));
+}
+
+double mho__tiki_gamma(const mho_experiment *e) {
+  double gamma = keys_of(e)->gamma;
+  return gamma < 0 ? 0.2 * fineness(e) : gamma;
+}
+
+double mho__tiki_fast_rate(const mho_experiment *e) {
+  double rate = keys_of(e)->fast_rate;
+  return rate > 0 ? rate : 3 * fineness(e);
+}
+
 mho_crossbar_options mho__tiki_options(const mho_experiment *e) {
   return (mho_crossbar_options){.device = (const mho_device_model *)e->device.entry,
                                 .device_params = e->device.params,
@@ -229,7 +265,7 @@ static double rate_of(const mho_outer_job *job, int sample) {
   const mho_tiki *own = job->own;
   const mho_tiki_keys *k = own->keys;
   if (!k->auto_scale)
-    return job->rate * k->fast_rate;
+    return job->rate * own->fast_rate;
 
   /* Before there is a mean every sample is its own. */
   double x_max = own->at.x_max, d_max = own->at.d_max, size = fabs(job->scale);
@@ -237,7 +273,7 @@ static double rate_of(const mho_outer_job *job, int sample) {
     x_max = job->trains->x_max[sample];
     d_max = size * job->trains->d_max[sample];
   }
-  return x_max * d_max > 0 ? k->fast_rate * job->fast_step * job->scale / (x_max * d_max) : 0;
+  return x_max * d_max > 0 ? own->fast_rate * job->fast_step * job->scale / (x_max * d_max) : 0;
 }
 
 static void draw(const mho_outer_job *job, int sample) {
@@ -255,7 +291,7 @@ static void add_exactly(const mho_outer_job *job, int sample, int row0, int rows
   size_t cols = (size_t)job->xb->cols, s = (size_t)sample;
   const mho_real *x = job->x ? job->x + s * (size_t)job->xb->rows : job->ones;
   const mho_real *e = job->e ? job->e + s * cols : job->ones;
-  mho_real rate = (mho_real)(-job->rate * own->keys->fast_rate), *dw = job->scratch;
+  mho_real rate = (mho_real)(-job->rate * own->fast_rate), *dw = job->scratch;
 
   for (int i = row0; i < row0 + rows; i++) {
     for (size_t j = 0; j < cols; j++)
@@ -400,7 +436,11 @@ static mho_err check_device(const mho_experiment *e, mho_errinfo *ei) {
 static mho_err check_residual(const mho_experiment *e, mho_errinfo *ei) {
   const mho_tiki_keys *k = keys_of(e);
   const mho_mapping *slow = (const mho_mapping *)e->mapping.entry, *fast = mho__tiki_mapping(e);
-  if (!(k->gamma > 0) || !mho_experiment_has_cells(e))
+  if (k->gamma < 0 && k->gamma > -1)
+    REFUSE("update.gamma: %g is no share of the fast array: use 0 or above, or -1, which goes by "
+           "the states of the device",
+           k->gamma);
+  if (!(mho__tiki_gamma(e) > 0) || !mho_experiment_has_cells(e))
     return MHO_OK;
   int devices = mho_cell_devices(&e->device_config);
   int banks =

@@ -37,6 +37,7 @@ typedef struct mho_tiki {
   mho_crossbar *fast; /**< A */
   mho_rng rng;        /**< of what transfers draw */
   int reads;          /**< that are averaged for one */
+  double fast_rate;   /**< see mho__tiki_fast_rate */
   mho_tiki_standing at;
   mho_real *buffer; /**< [cells] H, in thresholds; NULL with v1 */
   mho_real *mean;   /**< [cells] mu; NULL but with agad */
@@ -63,6 +64,9 @@ uint64_t mho__tiki_period(const mho_tiki_keys *p, int rows);
 bool mho__tiki_chops(const mho_tiki_keys *p);
 bool mho__tiki_chops_at_random(const mho_tiki_keys *p);
 bool mho__tiki_chops_columns(const mho_tiki_keys *p);
+/** update.gamma and update.fast_rate, or what they are by themselves. */
+double mho__tiki_gamma(const struct mho_experiment *e);
+double mho__tiki_fast_rate(const struct mho_experiment *e);
 /** The mapping of A. */
 const mho_mapping *mho__tiki_mapping(const struct mho_experiment *e);
 /** What A is made of; its range of weights, seeds and number are left at 0. */

@@ -13,7 +13,7 @@ HAS_NGSPICE = 'ngspice          yes' in run('--version', '-v').stdout
 DB = ['--db', 'runs.db']
 SMALL = ['--set', 'network.hidden=[12]', '--set', 'train.epochs=1']
 SGD = ['--set', 'update.optimizer=sgd', '--set', 'update.rate=0.5']
-TIKI_TAKA = ['--set', 'update.scheme=tiki_taka', '--set', 'update.gamma=0']
+TIKI_TAKA = ['--set', 'update.scheme=tiki_taka']
 
 
 def words(kind):

@@ -556,6 +556,30 @@ static void test_zero_shift(void **state) {
   }
 }
 
+/* Each device that a weight is read against has an error of its own, so that that of the sum is
+ * smaller: sigma sqrt(sum s^2)/sum s. */
+static void test_zero_error(void **state) {
+  enum { CHIPS = 40 };
+  const double sigma = 0.02, want = sigma * sqrt(1 + 4 + 25) / 8;
+  double sum = 0, squares = 0;
+  for (int chip = 0; chip < CHIPS; chip++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "device: {model: soft_bounds, mapping: reference, zero_error: %g, cells: {n: 3, "
+             "significance: [1, 2, 5]}}\ntrain: {seeds: {chip: %d}}\n",
+             sigma, chip + 1);
+    subject s = make(yaml);
+    for (int i = 0; i < N; i++) {
+      double off = held(s.x, 1, (size_t)i) - 0.5;
+      sum += off / (CHIPS * N);
+      squares += off * off / (CHIPS * N);
+    }
+    drop(&s);
+  }
+  NEAR(sum, 0, 0, 5 * want / sqrt(CHIPS * N));
+  NEAR(sqrt(squares), want, 5 / sqrt(2.0 * CHIPS * N), 0);
+}
+
 /* ---------------------------------------------------------------- circuits */
 
 static void take(void *user, const mho_cosim_row *row, const double *core, const double *spice) {
@@ -712,6 +736,42 @@ static void test_training(void **state) {
       for (int i = 0; i < 3; i++)
         mho_blob_free(all[i]);
       mho_experiment_free(e);
+    }
+}
+
+/* Weights that a scheme writes at the start are those that an exact write gives, to half of a step,
+ * whatever takes the pulses; of cells that carry the upper devices take their part. */
+static void test_initial(void **state) {
+  static const char *const schemes[] = {"pulses", "accumulate", "sign, threshold: 0",
+                                        "write_verify, tolerance: 0.5"};
+  for (int k = 0; k < MHO_COUNT(schemes); k++)
+    for (int way = 0; way < 3; way++) {
+      char yaml[1024];
+      mho_trainer *t[2];
+      mho_experiment *e[2];
+      for (int by = 0; by < 2; by++) {
+        snprintf(
+            yaml, sizeof yaml,
+            "network: {hidden: [16]}\ndataset: {train: 100, test: 50}\ndevice: {model: linear, "
+            "step_up: 4e-3, step_down: 4e-3, mapping: reference, cells: {n: 3, significance: "
+            "[1, 2, 5], write: %s}}\nupdate: {optimizer: sgd, scheme: %s}\nprogram: {initial: "
+            "%s, rounds: 3000}\n",
+            ways[way], schemes[k], by ? "scheme" : "exact");
+        e[by] = experiment(yaml);
+        t[by] = trainer(e[by]);
+      }
+
+      const mho_crossbar *exact = t[0]->net->connection[0].xb, *x = t[1]->net->connection[0].xb;
+      double near = 0.5 * t[1]->updater->nominal_step[0] + 1e-5 * x->w_max, upper = 0;
+      for (size_t i = 0; i < mho_crossbar_cells(x); i++) {
+        NEAR(mho__crossbar_programmed(x)[i], (double)mho__crossbar_programmed(exact)[i], 0, near);
+        upper = fmax(upper, fabs((double)x->bank[DEVICES - 1]->g[i] - 0.5));
+      }
+      assert_true(upper > 0.1);
+      for (int by = 0; by < 2; by++) {
+        mho_trainer_free(t[by]);
+        mho_experiment_free(e[by]);
+      }
     }
 }
 
@@ -933,7 +993,8 @@ int main(void) {
       cmocka_unit_test(test_training),  cmocka_unit_test(test_restored_turns),
       cmocka_unit_test(test_residual),  cmocka_unit_test(test_energy),
       cmocka_unit_test(test_folders),   cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_idle),
+      cmocka_unit_test(test_idle),      cmocka_unit_test(test_zero_error),
+      cmocka_unit_test(test_initial),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

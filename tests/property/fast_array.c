@@ -1,6 +1,7 @@
 /* The fast array beside the slow one, in a training: reads of a row through noise, converters and
  * wires; residual learning shows both arrays, with choppers, drift, noise and wires; what a scheme
- * keeps goes through checkpoints; what does not fit is refused.
+ * keeps goes through checkpoints; what is not set goes by the states of the devices; what does not
+ * fit is refused.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -330,6 +331,75 @@ static void test_shift(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- coarse devices */
+
+/* What gamma and fast_rate are by themselves: 0.2 and 3, times sqrt(n/500) of n < 500 states. */
+static void test_defaults_go_by_states(void **state) {
+  static const struct {
+    const char *device;
+    double states; /* 1 over the mean step in the middle, a device; more where devices take turns */
+  } cases[] = {
+      {"{model: linear, step_up: 0.05, step_down: 0.05}", 20},
+      {"{model: linear, mapping: reference, step_up: 0.25, step_down: 0.25}", 4},
+      {"{model: soft_bounds, step_up: 0.01, step_down: 0.03}", 100},
+      {"{model: linear, step_up: 0.05, step_down: 0.05, cells: {n: 2}}", 20},
+      {"{model: linear, step_up: 0.05, step_down: 0.05, cells: {n: 2, write: in_turn}}", 40},
+      {"{model: linear, step_up: 0.002, step_down: 0.002}", 500},
+      {"{model: linear, step_up: 1e-4, step_down: 1e-4}", 500},
+  };
+  for (int i = 0; i < MHO_COUNT(cases); i++)
+    for (int is_set = 0; is_set < 2; is_set++) {
+      char yaml[512];
+      snprintf(yaml, sizeof yaml, NET "device: %s\nupdate: {scheme: tiki_taka%s}\n",
+               cases[i].device, is_set ? ", gamma: 0.3, fast_rate: 7" : "");
+      training n = training_new(yaml);
+      double gain, factor = sqrt(cases[i].states / 500);
+      const mho_crossbar *x = n.net->connection[0].xb;
+      int devices = mho_cell_devices(&n.e->device_config);
+      mho_trainer_bank(n.t, 0, x->n_banks - 2 * devices, &gain);
+      NEAR(gain * devices, is_set ? 0.3 : 0.2 * factor, 1e-6, 0);
+      NEAR(own_of(&n, 0)->fast_rate, is_set ? 7 : 3 * factor, 1e-6, 0);
+      training_free(&n);
+    }
+}
+
+/* Why they do: pulses of random signs leave weights of soft bounds with a variance of
+ * (range/2)^2/(n - 1), however many they are. */
+static void test_noise_of_states(void **state) {
+  enum { N = 48, PULSES = 400, FEWER = 200 };
+  static const double states[] = {5, 20, 80};
+  for (int i = 0; i < MHO_COUNT(states); i++) {
+    char yaml[512];
+    snprintf(
+        yaml, sizeof yaml,
+        "dataset: {train: 150}\nnetwork: {hidden: [%d]}\ndevice: {model: soft_bounds, mapping: "
+        "reference, step_up: %g, step_down: %g}\nupdate: {scheme: tiki_taka}\n",
+        N, 2 / states[i], 2 / states[i]);
+    training n = training_new(yaml);
+    mho_crossbar *x = own_of(&n, 0)->fast;
+    size_t cells = mho_crossbar_cells(x);
+    mho_pulse_counts counts = {0};
+
+    for (uint64_t pulse = 1; pulse <= PULSES; pulse++) {
+      double squares = 0;
+      for (size_t first = 0; first < cells; first += MHO_DEVICE_BLOCK) {
+        int m = mho__block_cells(cells, first);
+        int16_t count[MHO_DEVICE_BLOCK];
+        uint32_t word[MHO_DEVICE_BLOCK];
+        mho_rng_u32(mho_rng_make(9, MHO_RNG_TEST, 0), pulse, first, (size_t)m, word);
+        for (int j = 0; j < m; j++)
+          count[j] = word[j] >> 31 ? 1 : -1;
+        mho_crossbar_change(x, first, m, count, pulse, &counts);
+      }
+      for (size_t k = 0; k < cells; k++)
+        squares += pow((double)mho__crossbar_programmed(x)[k] / (0.5 * x->w_max), 2);
+      if (pulse % FEWER == 0)
+        NEAR(squares / (double)cells, 1 / (states[i] - 1), 5 * sqrt(2 / (double)cells), 0);
+    }
+    training_free(&n);
+  }
+}
+
 /* ---------------------------------------------------------------- whatever it meets */
 
 /* Every rule, topology, settler and mapping brings its outer products into fast arrays, from which
@@ -412,6 +482,7 @@ static void test_refused(void **state) {
           "devices that are only SET");
   refused("device: {model: linear, mapping: single}\n" TIKI("variant: v1"), "of both signs");
   refused("device: linear\n" TIKI("optimizer: adam"), "use sgd");
+  refused("device: linear\n" TIKI("gamma: -0.5"), "update.gamma: -0.5 is no share");
   refused("device: linear\n" TIKI("clip: 1"), "never holds a whole gradient");
   refused("device: linear\nprogram: {initial: scheme}\n" TIKI("variant: v1"),
           "writes outer products");
@@ -429,6 +500,8 @@ int main(void) {
       cmocka_unit_test(test_row_noise_and_steps),
       cmocka_unit_test(test_row_in_wires),
       cmocka_unit_test(test_shift),
+      cmocka_unit_test(test_defaults_go_by_states),
+      cmocka_unit_test(test_noise_of_states),
       cmocka_unit_test(test_meetings),
       cmocka_unit_test(test_refused),
   };

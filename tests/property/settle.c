@@ -4,6 +4,7 @@
 #include "array/weights.h"
 #include "experiment.h"
 #include "mho/model/check.h"
+#include "train/trainer.h"
 
 /* The map written out with plain loops in double, against the settler. */
 static void reference(const char *neuron, const char *mode, int steps, bool nudge, bool grows) {
@@ -303,16 +304,36 @@ static const char *hardware[] = {
     "{read_noise: 0.01, adc_bits: 8, differencing: analog}\n",
 };
 
+/* A training that is told to stop in the middle of its second epoch. */
+static mho_blob train_halfway(const mho_experiment *e) {
+  const volatile sig_atomic_t stop = 1;
+  mho_context ctx = {.stop = &stop};
+  mho_trainer *t;
+  mho_epoch_row row;
+  mho_checkpoint_row c;
+  mho_blob first = train(e, 1, 1, NULL);
+  OK(mho_trainer_new(&ctx, e, &t, &ei));
+  OK(mho_trainer_load(t, &first, &ei));
+  assert_int_equal(mho_trainer_epoch(t, &row, &ei), MHO_EINTERRUPTED);
+  assert_true(t->at.batch == 1);
+  OK(mho_trainer_save(t, &c, &ei));
+  mho_blob_free(&first);
+  mho_trainer_free(t);
+  return c.blob;
+}
+
 static void test_threads_and_resume(void **state) {
   for (int i = 0; i < MHO_COUNT(hardware); i++) {
     mho_experiment *e = experiment(hardware[i]);
     mho_blob one = train(e, 1, 3, NULL), two = train(e, 2, 3, NULL), four = train(e, 4, 3, NULL);
     mho_blob first = train(e, 2, 1, NULL), resumed = train(e, 1, 2, &first);
+    mho_blob halfway = train_halfway(e), finished = train(e, 2, 2, &halfway);
     same_weights(&one, &two);
     same_weights(&one, &four);
     same_weights(&one, &resumed);
-    mho_blob *all[] = {&one, &two, &four, &first, &resumed};
-    for (int k = 0; k < 5; k++)
+    same_weights(&one, &finished);
+    mho_blob *all[] = {&one, &two, &four, &first, &resumed, &halfway, &finished};
+    for (int k = 0; k < MHO_COUNT(all); k++)
       mho_blob_free(all[k]);
     mho_experiment_free(e);
   }

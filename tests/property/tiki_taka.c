@@ -209,26 +209,26 @@ static double scaled_rate(const bench *b, plain *p, double scale) {
   for (int j = 0; j < COLS; j++)
     d = fmax(d, scale * fabs((double)b->d[j]));
   bool known = p->x_max > 0;
-  double rate = k->fast_rate * b->job.fast_step / (known ? p->x_max * p->d_max : x * d);
+  double rate = b->own->fast_rate * b->job.fast_step / (known ? p->x_max * p->d_max : x * d);
   p->x_max = known ? keep * p->x_max + (1 - keep) * x : x;
   p->d_max = known ? keep * p->d_max + (1 - keep) * d : d;
   return rate * scale;
 }
 
 /* Ten thousand samples: the fast array takes the coincidences that scheme stochastic gives an array
- * of its own, times the choppers; the slow one the pulses of the reference. */
-static void arithmetic(const char *update) {
+ * of its own, times the choppers; the slow one the pulses of the reference. cells: devices of a
+ * cell, in both. */
+static void arithmetic(const char *cells, const char *update) {
   enum { SAMPLES = 10000 };
-  char yaml[512];
-  snprintf(yaml, sizeof yaml,
-           "device: {model: linear, mapping: reference, step_up: 1e-5, step_down: 1e-5}\n"
-           "update: {scheme: tiki_taka, gamma: 0, %s}\n",
+  char yaml[512], one_yaml[512];
+  const char *device = "device: {model: linear, mapping: reference, step_up: 1e-5, step_down: 1e-5";
+  snprintf(yaml, sizeof yaml, "%s%s}\nupdate: {scheme: tiki_taka, gamma: 0, %s}\n", device, cells,
            update);
+  snprintf(one_yaml, sizeof one_yaml, "%s%s}\nupdate: {scheme: stochastic}\n", device, cells);
   bench b;
   bench_new(&b, yaml, NULL, ROWS, COLS);
   const mho_tiki_keys *k = b.own->keys;
-  mho_experiment *plain_e = experiment("device: {model: linear, mapping: reference, step_up: 1e-5, "
-                                       "step_down: 1e-5}\nupdate: {scheme: stochastic}\n");
+  mho_experiment *plain_e = experiment(one_yaml);
   const mho_scheme *stochastic = (const mho_scheme *)plain_e->scheme.entry;
   mho_crossbar *one = crossbar(plain_e, ROWS, COLS, 7);
   plain p = {.x_max = 0};
@@ -248,8 +248,8 @@ static void arithmetic(const char *update) {
     other.xb = one;
     other.params = plain_e->scheme.params;
     other.first_sample = s;
-    other.rate =
-        k->auto_scale ? -scaled_rate(&b, &p, scale) : -scale * b.job.learning_rate * k->fast_rate;
+    other.rate = k->auto_scale ? -scaled_rate(&b, &p, scale)
+                               : -scale * b.job.learning_rate * b.own->fast_rate;
     other.nominal_step = b.job.fast_step;
     stochastic->draw(&other, 0);
     mho_crossbar_set(one, 0, CELLS, zeros);
@@ -288,23 +288,34 @@ static void arithmetic(const char *update) {
 }
 
 static void test_arithmetic(void **state) {
-  arithmetic("variant: v1, rate: 0.02");
-  arithmetic("variant: v1, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, transfer_every: 2");
-  arithmetic("variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, forget: true, "
-             "max_pulses: 1, auto_granularity: 0");
-  arithmetic("variant: v2, rate: 0.01, transfer_every: 3, forget: false, momentum: 0.3, "
-             "max_pulses: 4, granularity: 0.5, auto_granularity: 40");
-  arithmetic("variant: chopped, rate: 1, chop_in: 0.05, chop_out: 0.1, auto_granularity: 0, "
-             "forget: true, max_pulses: 1, momentum: 0.25");
-  arithmetic("variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
+  arithmetic("", "variant: v1, rate: 0.02");
+  arithmetic("",
+             "variant: v1, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, transfer_every: 2");
+  arithmetic("", "variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, forget: true, "
+                 "max_pulses: 1, auto_granularity: 0");
+  arithmetic("", "variant: v2, rate: 0.01, transfer_every: 3, forget: false, momentum: 0.3, "
+                 "max_pulses: 4, granularity: 0.5, auto_granularity: 40");
+  arithmetic("", "variant: chopped, rate: 1, chop_in: 0.05, chop_out: 0.1, auto_granularity: 0, "
+                 "forget: true, max_pulses: 1, momentum: 0.25");
+  arithmetic("",
+             "variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
              "auto_granularity: 40, forget: false, max_pulses: 3");
-  arithmetic("variant: chopped, rate: 0.1371, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
-             "transfer_reads: 7, auto_granularity: 0");
-  arithmetic("variant: agad, rate: 0.5, chop_in: 0.9, tail: 3, auto_granularity: 60, forget: true");
-  arithmetic("variant: chopped, rate: 0.1, chop_in: 0.3, chop_out: 0.2, auto_granularity: 20, "
-             "forget: false");
-  arithmetic("variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03317, chop_in: 0.03, "
+  arithmetic("", "variant: chopped, rate: 0.1371, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
+                 "transfer_reads: 7, auto_granularity: 0");
+  arithmetic("",
+             "variant: agad, rate: 0.5, chop_in: 0.9, tail: 3, auto_granularity: 60, forget: true");
+  arithmetic("", "variant: chopped, rate: 0.1, chop_in: 0.3, chop_out: 0.2, auto_granularity: 20, "
+                 "forget: false");
+  arithmetic("",
+             "variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03317, chop_in: 0.03, "
              "auto_granularity: 0, forget: false");
+
+  const char *in_turn = ", cells: {n: 2, write: in_turn}";
+  arithmetic(in_turn, "variant: v1, rate: 0.02");
+  arithmetic(in_turn, "variant: v2, rate: 0.01, momentum: 0.3, auto_granularity: 40");
+  arithmetic(in_turn, "variant: agad, rate: 0.5, chop_in: 0.9, auto_granularity: 60");
+  arithmetic(", cells: {n: 3, significance: [1, 2, 5]}",
+             "variant: chopped, rate: 0.1, chop_in: 0.3, chop_out: 0.2, auto_granularity: 20");
 }
 
 /* ---------------------------------------------------------------- ideal arrays */
@@ -367,7 +378,7 @@ static void means(const char *update, double r) {
   for (uint64_t s = 0; s < SAMPLES; s++) {
     double way = s % 3 == 2 ? -1 : 1;
     for (int j = 0; j < N; j++)
-      b.d[j] = (mho_real)(way * n * in_pulses / (b.job.learning_rate * k->fast_rate));
+      b.d[j] = (mho_real)(way * n * in_pulses / (b.job.learning_rate * b.own->fast_rate));
     take(&b, s, 1);
 
     for (int i = 0; i < N; i++)
