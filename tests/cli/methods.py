@@ -56,6 +56,11 @@ def test_arrays_of_controls_in_circuits():
         assert done.count('pass') == 9 and 'weight change h1-h2' in done, done
 
 
+def contents(of, name):
+    with open(os.path.join(folder, of, name), 'rb') as f:
+        return f.read()
+
+
 CARDS = ['linear', 'soft_bounds', 'reram_es', 'ecram', 'capacitor']
 
 
@@ -81,6 +86,13 @@ def test_residual_learning_as_users_meet_it():
 
     run('export', 'both', *db, '--weights', 'both')
     assert sorted(os.listdir(os.path.join(folder, 'both'))) == ['h1-out.w.npy', 'weights.json', 'x-h1.w.npy']
+    same = lines('program', 'both', *db, '--set', 'device=ideal', '--name', 'copy', '--json')[0]  # gamma A + C, as it is read
+    assert same['accuracy'] == done['final_test_acc'], (same, done)
+    run('export', 'copy', *db, '--weights', 'copy')
+    for name in 'h1-out.w.npy', 'x-h1.w.npy':
+        assert contents('both', name) == contents('copy', name)
+    again = lines('train', *db, '--from', 'both', '--set', 'network.hidden=[12]', '--set', 'train.epochs=1', '--set', 'update.rate=0', '--json')
+    assert again[-1]['final_test_acc'] == done['final_test_acc'], again
     lines('train', *db, '--from', 'both', *keys, '--json')
     lines('train', *db, '--from', 'both', *keys, *both, '--json')
     assert '12' in run('program', 'both', *db, '--set', 'device=linear').stdout
@@ -92,6 +104,28 @@ def test_residual_learning_as_users_meet_it():
     if HAS_NGSPICE:
         assert run('netlist', '--check', 'both.cir').stdout.count('pass') == 1
         assert run('cosim', 'both', *db, '--layer', 'x-h1').stdout.count('pass') == 2
+
+
+def test_cells_of_several_devices_as_users_meet_them():
+    """Trained, evaluated, written onto another chip of as many, of more and of one device a cell, exported and trained on."""
+    db, small = ['--db', 'runs.db'], ['--set', 'network.hidden=[12]', '--set', 'train.epochs=2']
+    for write, scheme in ('all', 'tiki_taka'), ('in_turn', 'tiki_taka'), ('in_turn', 'stochastic'), ('carry', 'accumulate'):
+        name = f'{scheme} {write}'
+        cells = ['--set', 'device=linear', '--set', 'device.cells.n=2', '--set', 'device.cells.write=' + write,
+                 '--set', 'device.cells.significance=[1,3]', '--set', 'update.scheme=' + scheme, '--set', 'update.optimizer=sgd',
+                 '--set', 'update.rate=0.03']
+        done = lines('train', *db, '--name', name, *small, *cells, '--json')[-1]
+        accuracy = done['final_test_acc']
+        assert json.loads(run('eval', name, *db, '--json').stdout)['accuracy'] == accuracy, (name, done)
+        for other in [], ['--set', 'device.cells.n=1', '--set', 'device.cells.significance=[]', '--set', 'device.cells.write=all']:
+            chip = lines('program', name, *db, *other, '--name', 'chip', '--json')[0]
+            assert chip['clipped'] > 0 or abs(chip['accuracy'] - accuracy) < 0.006, (name, other, chip)  # 2 of 360 images
+            assert json.loads(run('eval', 'chip', *db, '--json').stdout)['accuracy'] == chip['accuracy'], (name, other)
+
+        run('export', name, *db, '--weights', name)
+        banks = {'h1-out.g_pos_1.npy', 'h1-out.g_neg_2.npy'}
+        assert banks <= set(os.listdir(os.path.join(folder, name))) or scheme == 'tiki_taka'  # whose weights have a part of a fast array
+        lines('train', *db, '--from', name, *small, *cells, '--json')
 
 
 def test_resistors_by_their_name():
@@ -190,5 +224,6 @@ def test_resistors_that_are_devices():
     refused('train', '--no-db', *keys, '--set', 'network.biases=true', says='network.biases: currents into nodes')
 
 
-main([test_spikes_as_users_meet_them, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_resistors_that_are_devices, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
+main([test_spikes_as_users_meet_them, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_resistors_that_are_devices, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it,
+      test_cells_of_several_devices_as_users_meet_them, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])
