@@ -227,14 +227,40 @@ static double chance(const passage *p, int kind) {
   return (double)u;
 }
 
-/* Bring the row to its symmetry points, or to weight 0, as exactly as may be. */
-static void reset(const passage *p) {
+/* A write stands for the pulses that would bring the weights there at the nominal step, columns side
+ * by side: so many are counted. dw: changes of n columns; returns the slots that they take. */
+static int count_write(const passage *p, int n, const mho_real *dw) {
+  const mho_crossbar *fast = p->own->fast;
+  float share[MHO_BANKS_MAX][MHO_DEVICE_BLOCK], *of[MHO_BANKS_MAX];
+  double devices = mho_crossbar_at_once(fast), most = 0;
+  for (int k = 0; k < MHO_BANKS_MAX; k++)
+    of[k] = share[k];
+  mho_crossbar_shares(fast, n, dw, of);
+
+  for (int j = 0; j < n; j++) {
+    double pulses = round(fabs((double)dw[j]) / p->job->fast_step);
+    most = fmax(most, pulses);
+    for (int k = 0; k < fast->mapping->n_banks; k++)
+      if (fast->mapping->bank[k].kind == MHO_BANK_DEVICES && share[k][j] != 0)
+        *(share[k][j] > 0 ? &p->counts->set : &p->counts->reset) += devices * pulses;
+  }
+  return (int)fmin(most, 1e9);
+}
+
+/* Bring the row to its symmetry points, or to weight 0, as exactly as may be. Returns the slots that
+ * it takes. */
+static int reset(const passage *p) {
   mho_tiki *own = p->own;
   const mho_real *weight = mho__crossbar_programmed(own->fast) + p->first;
   mho_real *dw = p->a + p->cols, unit = (mho_real)own->fast->w_max;
+  int taken = 0;
   for (int j = 0; j < p->cols; j++)
     dw[j] = (own->shift ? unit * own->shift[p->first + (size_t)j] : 0) - weight[j];
+
+  for (int j0 = 0; j0 < p->cols && p->job->fast_step > 0; j0 += MHO_DEVICE_BLOCK)
+    taken = mho_max(taken, count_write(p, mho_min(p->cols - j0, MHO_DEVICE_BLOCK), dw + j0));
   p->counts->clipped += mho_crossbar_add(own->fast, p->first, (size_t)p->cols, dw, p->event);
+  return taken;
 }
 
 static bool turns_chopper(const passage *p) {
@@ -274,10 +300,9 @@ void mho__tiki_transfer(const mho_outer_job *job, uint64_t event, mho_pulse_coun
     slots = pass_on(&p);
   else
     add_exactly(&p);
-  counts->slots += slots;
-
   if (keys->reset > 0 && chance(&p, MHO_TRANSFER_RESET) < keys->reset)
-    reset(&p);
+    slots += reset(&p);
+  counts->slots += slots;
   if (own->row && turns_chopper(&p))
     own->row[p.row] = (int8_t)-own->row[p.row];
 }

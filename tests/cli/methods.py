@@ -109,17 +109,19 @@ def test_residual_learning_as_users_meet_it():
 def test_cells_of_several_devices_as_users_meet_them():
     """Trained, evaluated, written onto another chip of as many, of more and of one device a cell, exported and trained on."""
     db, small = ['--db', 'runs.db'], ['--set', 'network.hidden=[12]', '--set', 'train.epochs=2']
-    for write, scheme in ('all', 'tiki_taka'), ('in_turn', 'tiki_taka'), ('in_turn', 'stochastic'), ('carry', 'accumulate'):
+    ways = ('all', 'tiki_taka', 0.1), ('in_turn', 'tiki_taka', 0.1), ('in_turn', 'stochastic', 0.5), ('carry', 'accumulate', 0.5)
+    for write, scheme, rate in ways:
         name = f'{scheme} {write}'
         cells = ['--set', 'device=linear', '--set', 'device.cells.n=2', '--set', 'device.cells.write=' + write,
                  '--set', 'device.cells.significance=[1,3]', '--set', 'update.scheme=' + scheme, '--set', 'update.optimizer=sgd',
-                 '--set', 'update.rate=0.03']
+                 '--set', f'update.rate={rate}']
         done = lines('train', *db, '--name', name, *small, *cells, '--json')[-1]
         accuracy = done['final_test_acc']
+        assert accuracy > 0.4, (name, done)
         assert json.loads(run('eval', name, *db, '--json').stdout)['accuracy'] == accuracy, (name, done)
         for other in [], ['--set', 'device.cells.n=1', '--set', 'device.cells.significance=[]', '--set', 'device.cells.write=all']:
             chip = lines('program', name, *db, *other, '--name', 'chip', '--json')[0]
-            assert chip['clipped'] > 0 or abs(chip['accuracy'] - accuracy) < 0.006, (name, other, chip)  # 2 of 360 images
+            assert chip['clipped'] == 0 and abs(chip['accuracy'] - accuracy) < 0.006, (name, other, chip)  # 2 of 360 images
             assert json.loads(run('eval', 'chip', *db, '--json').stdout)['accuracy'] == chip['accuracy'], (name, other)
 
         run('export', name, *db, '--weights', name)

@@ -348,6 +348,53 @@ static void test_ideal_v1_is_late_descent(void **state) {
   bench_free(&b);
 }
 
+/* ---------------------------------------------------------------- resets */
+
+/* A row that is brought to zero counts as the nominal pulses that it takes, on every device of a
+ * pair and of a cell; its farthest weight says how many slots. */
+static void test_resets_are_counted(void **state) {
+  static const struct {
+    const char *more;
+    double up[2], down[2]; /* SET and RESET pulses by which a weight rises, and falls, by a step */
+  } cases[] = {{"mapping: reference", {1, 0}, {0, 1}},
+               {"mapping: differential", {1, 1}, {1, 1}},
+               {"mapping: reference, cells: {n: 3, significance: [1, 2, 5]}", {3, 0}, {0, 3}},
+               {"mapping: reference, cells: {n: 2, write: in_turn}", {1, 0}, {0, 1}}};
+  for (int i = 0; i < MHO_COUNT(cases); i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "device: {model: linear, step_up: 1e-3, step_down: 1e-3, %s}\n"
+             "update: {scheme: tiki_taka, gamma: 0, variant: v1, transfer_rate: 0, reset: 1}\n",
+             cases[i].more);
+    bench b;
+    bench_new(&b, yaml, NULL, ROWS, COLS);
+    mho_real w[CELLS];
+    double set = 0, reset = 0, slots = 0;
+    for (int c = 0; c < CELLS; c++) {
+      double steps = (c * 7 % CELLS) - 8, size = fabs(steps);
+      w[c] = (mho_real)(steps * b.job.fast_step);
+      set += size * (steps < 0 ? cases[i].up[0] : cases[i].down[0]);
+      reset += size * (steps < 0 ? cases[i].up[1] : cases[i].down[1]);
+    }
+    for (int row = 0; row < ROWS; row++) {
+      double most = 0;
+      for (int j = 0; j < COLS; j++)
+        most = fmax(most, fabs((double)w[row * COLS + j]) / b.job.fast_step);
+      slots += most;
+    }
+
+    mho_crossbar_set(b.own->fast, 0, CELLS, w);
+    for (uint64_t s = 0; s < ROWS; s++)
+      take(&b, s, 1); /* of a sample of zeros */
+    for (int c = 0; c < CELLS; c++)
+      NEAR(mho__crossbar_programmed(b.own->fast)[c], 0, 0, 1e-6);
+    NEAR(b.counts.set, set, 0, 0);
+    NEAR(b.counts.reset, reset, 0, 0);
+    NEAR(b.counts.slots, slots, 1e-5, 0);
+    bench_free(&b);
+  }
+}
+
 /* ---------------------------------------------------------------- means */
 
 /* Soft bounds against a reference in the middle, a = 2 w_max (g - 1/2): a pulse up is
@@ -504,6 +551,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arithmetic),
       cmocka_unit_test(test_ideal_v1_is_late_descent),
+      cmocka_unit_test(test_resets_are_counted),
       cmocka_unit_test(test_means),
       cmocka_unit_test(test_lines),
   };
