@@ -3,7 +3,8 @@
 # largest net; prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept beside it.
 # Usage: results/schemes/run.sh [PART...]; parts symmetry (minutes of one core) and cards (784-128-10, 5 epochs; two hours of two
 # cores) by default, and target (784-256-10, 20 epochs; half an hour of one core).
-# DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, VARIANTS, TARGETS, IMAGES, MHO=command in the environment; MNIST in $MHO_DATA/mnist.
+# DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, VARIANTS, MANNERS, ERRORS, TARGETS, IMAGES, MHO=command in the environment; MNIST in
+# $MHO_DATA/mnist.
 set -eu
 cd "$(dirname "$0")/../.."
 mho=${MHO:-build/mho}
@@ -14,6 +15,8 @@ cards=${CARDS:-ecram capacitor pcm reram_es reram_sb reram_om reram_hfo2}
 schemes=${SCHEMES:-exact accumulate stochastic v1 v2 chopped agad residual write_verify}
 images=${IMAGES:-0}
 variants=${VARIANTS:-v2 chopped agad}
+manners=${MANNERS:-long short}
+errors=${ERRORS:-0 0.05 0.1 0.2 0.3}
 targets=${TARGETS:-reram_es reram_om reram_hfo2}
 parts=${*:-symmetry cards}
 . results/run_once.sh
@@ -50,6 +53,22 @@ words_of() {
   esac
   case $1-$2 in
   v1-pcm | v2-pcm | chopped-pcm | residual-pcm) echo "--set update.symmetry=none" ;; # devices that are only SET
+  esac
+}
+# symmetry_words MANNER - of the part symmetry: choppers that stay long and turn at random, or that turn regularly five times as
+# often, with a fast array that forgets three times as fast, and a slow one that learns at a tenth of the rate.
+symmetry_words() {
+  echo "--threads $threads --set network.hidden=[32] --set train.epochs=20 --set train.batch=20 --set device.card=reram_es
+    --set update.scheme=tiki_taka --set update.gamma=0"
+  case $1 in
+  long) echo "--set update.rate=0.3 --set update.fast_rate=10 --set update.chop_in=0.02" ;;
+  short) echo "--set update.rate=0.03 --set update.fast_rate=30 --set update.chop_in=0.1 --set update.chop_random=false" ;;
+  esac
+}
+symmetry_run() {
+  case $1 in
+  long) echo "symmetry" ;;
+  short) echo "symmetry short" ;;
   esac
 }
 # best_of CARD - the variant of tiki_taka that the part cards has found best; the defaults where it has not been run.
@@ -89,29 +108,28 @@ for part in $parts; do
     done
     ;;
   symmetry) # of the digits, without gamma, so that nothing but the transfer is compared
-    errors="0 0.05 0.1 0.2 0.3"
-    digits="--threads $threads --set network.hidden=[32] --set train.epochs=20 --set train.batch=20 --set device.card=reram_es
-      --set update.scheme=tiki_taka --set update.gamma=0 --set update.rate=0.3 --set update.fast_rate=10 --set update.chop_in=0.02"
-    for variant in $variants; do
-      for error in $errors; do
-        [ "$variant" != agad ] || [ "$error" = 0 ] || continue # it subtracts nothing that could be wrong
-        for seed in $seeds; do
-          run_once "symmetry $variant $error $seed" $digits --set "train.seed=$seed" --set "update.variant=$variant" \
-            $([ "$variant" = agad ] || echo "--set update.symmetry_error=$error") || true
-        done
-      done
-    done >&2
-    echo
-    echo "| symmetry_error | v2 | chopped | agad |"
-    echo "|---|---|---|---|"
-    for error in $errors; do
-      line="| $error"
+    for manner in $manners; do
       for variant in $variants; do
-        at=$error
-        [ "$variant" != agad ] || at=0
-        line="$line | $(of_runs "symmetry $variant $at" | stats)"
+        for error in $errors; do
+          [ "$variant" != agad ] || [ "$error" = 0 ] || continue # it subtracts nothing that could be wrong
+          for seed in $seeds; do
+            run_once "$(symmetry_run $manner) $variant $error $seed" $(symmetry_words $manner) --set "train.seed=$seed" \
+              --set "update.variant=$variant" $([ "$variant" = agad ] || echo "--set update.symmetry_error=$error") || true
+          done
+        done
+      done >&2
+      echo
+      echo "| $manner: symmetry_error | v2 | chopped | agad |"
+      echo "|---|---|---|---|"
+      for error in $errors; do
+        line="| $error"
+        for variant in $variants; do
+          at=$error
+          [ "$variant" != agad ] || at=0
+          line="$line | $(of_runs "$(symmetry_run $manner) $variant $at" | stats)"
+        done
+        echo "$line |"
       done
-      echo "$line |"
     done
     ;;
   target) # the defaults by one seed, the best variant by all, backpropagation beside
