@@ -24,7 +24,8 @@ typedef struct spikes {
 static inline spikes *spikes_new(const char *yaml) {
   spikes *k = calloc(1, sizeof *k);
   char whole[4096];
-  snprintf(whole, sizeof whole, "dynamics: spiking\nrule: perturb\n%s", yaml);
+  bool has_rule = strstr(yaml, "rule: csdp");
+  snprintf(whole, sizeof whole, "%s%s", has_rule ? "" : "dynamics: spiking\nrule: perturb\n", yaml);
   k->e = experiment(whole);
   k->t = trainer(k->e);
   k->net = mho_trainer_network(k->t);

@@ -17,6 +17,7 @@
 #include "array/line_sums.h"
 #include "array/weights.h"
 #include "base/streams.h"
+#include "device/cells.h"
 #include "device/ideal.h"
 
 /* ---------------------------------------------------------------- banks */
@@ -133,6 +134,8 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
     if (err)
       break;
     err = new_bank(x, o, k, ei);
+    if (!err && o->hollow)
+      err = mho__cells_take_out(x->bank[k], (size_t)x->rows, (size_t)x->cols + 1, ei);
   }
   return err;
 }
@@ -146,6 +149,7 @@ static void new_floats(mho_crossbar *x, const mho_crossbar_options *o) {
   x->role = ideal_pair;
   x->n_banks = MHO_COUNT(ideal_pair);
   x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
+  x->hollow = o->hollow;
   x->n_positive = (size_t)o->positive_rows * (size_t)x->cols;
 }
 
@@ -430,6 +434,18 @@ static int clip_conductances(size_t n, mho_real *w) {
   return clipped;
 }
 
+/* Of a hollow crossbar the weights of the diagonal are 0. */
+static void clear_diagonal(const mho_crossbar *x, size_t first, size_t n, mho_real *w) {
+  size_t cols = (size_t)x->cols;
+  for (size_t i = first / cols; i < (size_t)x->rows; i++) {
+    size_t cell = i * (cols + 1);
+    if (cell >= first + n)
+      break;
+    if (cell >= first)
+      w[cell - first] = 0;
+  }
+}
+
 /* The ideal device: v, or the present weight plus v, within the bounds if there are any. */
 static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
   mho_real *w = x->weights->programmed + first, bound = (mho_real)x->w_max;
@@ -443,6 +459,8 @@ static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real 
       w[i] = v[i];
   }
 
+  if (x->hollow)
+    clear_diagonal(x, first, n, w);
   clipped += clip_conductances(n_conductances(x, first, n), w);
   if (x->bounded)
     for (size_t i = 0; i < n; i++) {

@@ -36,6 +36,7 @@
  *   READ     511 << 15 | layer               mho__step_read           sample, neuron  rule
  *   READ     511 << 15 | 1 << 8 | layer      mho__step_read           sample, neuron  rule
  *   SPIKE    layer                           mho__step_read           sample, unit    settle
+ *   SPIKE    1 << 8 | what                   update                   sample          rule
  *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
  *   PERTURB  connection << 2 | cells         mho__step_perturb        sample, weight  array
  *   PERTURB  layer << 2 | neurons            mho__step_perturb        sample, neuron  rule
@@ -370,6 +371,13 @@ static inline uint64_t mho__step_states(uint64_t update, int phase, int step) {
 static inline mho_rng mho__stream_spikes(uint64_t noise_seed, int layer) {
   return mho_rng_make(noise_seed, MHO_RNG_SPIKE, (uint32_t)layer);
 }
+
+/** SPIKE, index = 1 << 8 | what[2]: what is shown as no sample; step = update. */
+static inline mho_rng mho__stream_contrast(uint64_t noise_seed, int what) {
+  return mho_rng_make(noise_seed, MHO_RNG_SPIKE, MHO_STREAM_LAYERS | (uint32_t)what);
+}
+/** A wrong label, a partner to be blended with, and how far that is turned. */
+enum { MHO_CONTRAST_LABEL, MHO_CONTRAST_PARTNER, MHO_CONTRAST_ANGLE };
 
 /* ---------------------------------------------------------------- seed of the noise: trials */
 

@@ -307,6 +307,19 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
   return MHO_OK;
 }
 
+mho_err mho__cells_take_out(mho_cells *c, size_t n, size_t every, mho_errinfo *ei) {
+  if (!c->fault)
+    c->fault = mho_alloc(c->n, 1);
+  if (!c->fault)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the faults of %zu cells", c->n);
+
+  for (size_t i = 0; i < n; i++) {
+    c->fault[i * every] = MHO_FAULT_OPEN;
+    c->g[i * every] = c->state[i * every] = zero_siemens(c->g_min, c->g_max);
+  }
+  return MHO_OK;
+}
+
 void mho_cells_free(mho_cells *c) {
   if (!c)
     return;

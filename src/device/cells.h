@@ -63,4 +63,8 @@ static inline float mho__cells_level(const mho_cells *c, size_t k, float v) {
   return mho__nearest_level((float)(c->config.levels - 1), c->low[k], c->high[k], v);
 }
 
+/** Cells 0, every, 2 every, ... of a new bank, `n` of them, are not there: they are open.
+ *  @return MHO_OK; MHO_ENOMEM. */
+mho_err mho__cells_take_out(mho_cells *c, size_t n, size_t every, mho_errinfo *ei);
+
 #endif

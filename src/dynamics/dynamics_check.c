@@ -26,10 +26,30 @@ static mho_err knows_outputs(const mho_experiment *e, mho_errinfo *ei) {
                   dynamics->entry.id);
 }
 
+/* Neurons that are counted, or looked into, are such that spike. */
+static mho_err has_spikes(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  bool is_asked = e->network.output >= MHO_OUTPUT_COUNTS;
+  bool is_shown = e->network.context != MHO_CONTEXT_NONE;
+  if (dynamics->spikes || !(is_asked || is_shown))
+    return MHO_OK;
+  if (is_asked)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.output: counts, membrane and goodness are of neurons that spike, and "
+                    "those of dynamics.name '%s' do not: use dynamics spiking, or another output",
+                    dynamics->entry.id);
+  return mho_fail(ei, MHO_ECONFIG,
+                  "network.context: no neuron of dynamics.name '%s' hears a label: use dynamics "
+                  "spiking, or context none",
+                  dynamics->entry.id);
+}
+
 mho_err mho__dynamics_check(const mho_experiment *e, mho_errinfo *ei) {
   const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
   mho_err err = dynamics->check ? dynamics->check(e->dynamics.params, ei) : MHO_OK;
   if (!err)
     err = knows_outputs(e, ei);
+  if (!err)
+    err = has_spikes(e, ei);
   return err ? err : can_be_observed(e, ei);
 }

@@ -22,11 +22,15 @@
  *   target   a <- max(a + gain (s - target dt), least - theta_0)
  *
  * a is of a neuron, goes on from sample to sample of a training, and stays as it is in evaluations.
- * The activity of a neuron is its spikes over the steps so far, which the read-out takes.
+ * The activity of a neuron is its spikes over the steps so far, which the read-out takes, or of
+ * output neurons that do not fire (network.output membrane) their mean potential.
  *
- * Order of a step: synchronous, all links carry what was fired in the step before, inputs too;
- * layered, a layer hears what inputs and the layers before it fire in the same step. A delay adds
- * whole steps to either.
+ * Units of the read-out stand for the label of a sample where one is shown to the network (links of
+ * context): they fire with the inputs, in every step.
+ *
+ * Order of a step: synchronous, all links carry what was fired in the step before, inputs and
+ * labels too; layered, a layer hears what these and the layers before it fire in the same step. A
+ * delay adds whole steps to either.
  *
  * Source: W. Gerstner, W. Kistler, "Spiking neuron models" (2002), ch. 4; laws of thresholds: P.
  * Diehl, M. Cook, Front. Comput. Neurosci. 9:99 (2015) (spike); D. Querlioz et al., IEEE Trans.
@@ -114,9 +118,7 @@ static void begin_sample(const mho_phase *p, int l, int s) {
 }
 
 static double gain_of(const mho_phase *p, const mho_link *k) {
-  if (k->role == MHO_FORWARD)
-    return config_of(p)->forward_gain;
-  return k->role == MHO_LATERAL ? config_of(p)->lateral_gain : 1;
+  return mho_spiking_gain(p->net, k);
 }
 
 /* What direct inputs bring in every step. */
@@ -149,7 +151,7 @@ static void begin(const mho_phase *p, mho_settle_stats *stats) {
 
 static double delay_of(const mho_phase *p, const mho_link *k) {
   const mho_spiking_config *c = config_of(p);
-  if (k->role == MHO_FORWARD)
+  if (k->role == MHO_FORWARD || k->role == MHO_CONTEXT)
     return c->forward_delay;
   return k->role == MHO_LATERAL ? c->lateral_delay : c->back_delay;
 }
@@ -190,7 +192,8 @@ typedef enum link_part { EVERY, EXCITING, INHIBITING } link_part;
 
 static bool is_of(const mho_phase *p, const mho_link *k, link_part part) {
   bool is_held = k->from == 0 && is_direct(p);
-  if (is_held || !mho_link_settles(k))
+  bool is_heard = mho_link_settles(k) || k->role == MHO_CONTEXT;
+  if (is_held || !is_heard)
     return false;
   return part == EVERY || (part == INHIBITING) == (k->role == MHO_LATERAL);
 }
@@ -468,8 +471,11 @@ static void inhibit(const cells *k) {
 
 static void follow_layer(const cells *k, int fired) {
   double change = k->c->rate * (fired - 1);
-  for (int i = 0; i < k->n; i++)
-    k->theta[i] = fmax(k->theta[i] + change, k->c->least);
+  double least = k->c->least;
+  for (int i = 0; i < k->n; i++) {
+    double next = k->theta[i] + change;
+    k->theta[i] = next > least ? next : least;
+  }
 }
 
 /* What goes on from sample to sample, where the samples are learned from. */
@@ -502,13 +508,28 @@ static void show_rates(const cells *k, double steps, mho_real *z) {
     z[i] = (mho_real)((double)count[i] / steps);
 }
 
+/* Output neurons that do not fire: their mean potential over the steps so far. */
+static void average(const cells *k, double steps, mho_real *z) {
+  for (int i = 0; i < k->n; i++)
+    z[i] += (mho_real)((k->u[i] - (double)z[i]) / steps);
+}
+
+static bool is_silent(const mho_phase *p, int l) {
+  return p->net->output == MHO_OUTPUT_MEMBRANE && mho_layer_answers(p->net, l);
+}
+
 /* A layer has heard: its potentials move, and what reaches its threshold fires. */
 static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
   for (int s = p->row0; s < p->row0 + p->n; s++) {
     cells k = cells_of(p, l, s, tick);
     double steps = *mho_vars_exact(p->s->vars, STEPS, 0, s);
+    mho_real *z = mho__values(p->net, p->s->z, l, s);
 
     integrate(&k);
+    if (is_silent(p, l)) {
+      average(&k, steps, z);
+      continue;
+    }
     int fired = fire(&k, p, l, s);
     release(&k);
     if (fired)
@@ -519,14 +540,30 @@ static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
       follow_layer(&k, fired);
     else if (adapts_for_good(k.c) && p->thread->adapts)
       adapt(&k, p, l);
-    show_rates(&k, steps, mho__values(p->net, p->s->z, l, s));
+    show_rates(&k, steps, z);
   }
   remember(p, l);
 }
 
+/* The units that stand for the label. */
+static void show_label(const mho_phase *p, const mho_tick *tick) {
+  int label = mho_network_output(p->net);
+  size_t n = mho__phase_count(p, label);
+  mho_real *spike = mho_vars_real(p->s->vars, SPIKE, label, p->row0);
+  const mho_real *context = p->drive.context;
+
+  if (context && !tick->resting)
+    memcpy(spike, context + (size_t)p->row0 * (size_t)p->net->layer[label].n, n * sizeof *spike);
+  else
+    memset(spike, 0, n * sizeof *spike);
+  remember(p, label);
+}
+
+/* What comes from outside. */
 static void encode(const mho_phase *p, const mho_tick *tick) {
   mho__encode(p, tick, mho_vars_real(p->s->vars, SPIKE, 0, p->row0));
   remember(p, 0);
+  show_label(p, tick);
 }
 
 static void step(const mho_phase *p, const mho_tick *tick, mho_settle_stats *stats) {

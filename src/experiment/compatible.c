@@ -123,7 +123,8 @@ static mho_err read_out_follows(const subject *s) {
 }
 
 static mho_err loss_fits_output(const subject *s) {
-  static const char *const words[] = {"softmax", "linear", "state", "votes"};
+  static const char *const words[] = {"softmax", "linear",   "state",   "votes",
+                                      "counts",  "membrane", "goodness"};
   const mho_network_config *c = &s->e->network;
   bool is_softmax = c->output == MHO_OUTPUT_SOFTMAX, is_squared = c->loss == MHO_LOSS_SQUARED;
   if (is_softmax != is_squared)

@@ -26,27 +26,34 @@ static const mho_param network_table[] = {
                "neurons of each hidden layer"),
     MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
                "alpha, the scale of forward weights between hidden layers"),
-    MHO_P_CHOICE(mho_network_config, output, "output", "softmax|linear|state|votes",
-                 MHO_OUTPUT_SOFTMAX,
+    MHO_P_CHOICE(mho_network_config, output, "output",
+                 "softmax|linear|state|votes|counts|membrane|goodness", MHO_OUTPUT_SOFTMAX,
                  "read-out: probabilities of classes, the summed inputs as they are, neurons that "
                  "settle with the hidden ones, fed back to as those are, or, without weights, what "
                  "neurons of the last hidden layer vote for, each for the class that it fires most "
-                 "for on training images"),
+                 "for on training images; of neurons that spike also how often output neurons "
+                 "fire, the mean potential of such that do not, or under which label hidden layers "
+                 "are surest (rule csdp)"),
     MHO_P_CHOICE(
         mho_network_config, loss, "loss", "cross_entropy|squared", MHO_LOSS_CROSS_ENTROPY,
-        "of the read-out: cross-entropy of softmax, or half the squared error of linear, state "
-        "and votes, against values or 1 for the label and 0 elsewhere"),
+        "of the read-out: cross-entropy of softmax, or half the squared error of all others, "
+        "against values or 1 for the label and 0 elsewhere"),
     MHO_P_BOOL(mho_network_config, biases, "biases", false,
                "every layer learns biases: one more row of the crossbar that leads to it, whose "
                "input is always 1"),
     MHO_P_BOOL(mho_network_config, lateral, "lateral", false,
                "dynamics spiking: the neurons of a hidden layer inhibit each other, through a "
-               "crossbar of their own with weights of 1",
+               "crossbar of their own with weights of 1 (rule csdp: that learns)",
                .idle = mho_idle_without_spikes),
     MHO_P_BOOL(mho_network_config, back, "back", false,
                "dynamics spiking: hidden layers hear those behind them, through the feedback "
-               "links of the topology",
+               "links of the topology (rule csdp: through crossbars of their own that learn)",
                .idle = mho_idle_without_spikes),
+    MHO_P_CHOICE(mho_network_config, context, "context", "none|label", MHO_CONTEXT_NONE,
+                 "dynamics spiking: a unit for every class leads into all hidden layers, through "
+                 "crossbars that learn, and spikes in every step while its label is shown (rule "
+                 "csdp)",
+                 .idle = mho_idle_without_spikes),
     MHO_P_CHOICE(
         mho_network_config, init, "init", "glorot|fan_in|he", MHO_INIT_GLOROT,
         "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
@@ -266,6 +273,12 @@ static bool inhibits(const mho_network_options *o, mho_edge e) {
   return o->spiking && e.role == MHO_LATERAL && !e.trained;
 }
 
+/* Whether an edge has weights that learn by how much neurons of a layer inhibit each other: not
+ * themselves, and not by less than nothing. */
+static bool learns_to_inhibit(const mho_network_options *o, mho_edge e) {
+  return o->spiking && e.role == MHO_LATERAL && e.trained && e.from == e.to;
+}
+
 static weights weights_of(const mho_network *net, const mho_connection *c, mho_edge e, int init) {
   const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
   weights w = {.inputs = a->outputs, .columns = b->n};
@@ -329,7 +342,8 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
                             .array_params = o->array_params,
                             .array_config = o->array_config,
                             .w_max = range,
-                            .positive_rows = o->resistive ? w.inputs : 0,
+                            .positive_rows = o->resistive || learns_to_inhibit(o, e) ? w.inputs : 0,
+                            .hollow = learns_to_inhibit(o, e),
                             .chip_seed = o->seeds.chip,
                             .noise_seed = o->seeds.noise,
                             .index = (uint32_t)index};
@@ -549,8 +563,8 @@ static void fill_layer(mho_layer *layer, const mho_graph *g, int l, const mho_ne
 
 static void name_layer(const mho_network *net, int l) {
   mho_layer *layer = &net->layer[l];
-  bool is_behind = net->output == MHO_OUTPUT_STATE && layer->kind == MHO_LAYER_OUTPUT;
-  if (mho_layer_is_hidden(layer) && !mho_layer_takes_error(net, l))
+  bool is_behind = mho_output_has_neurons(net->output) && layer->kind == MHO_LAYER_OUTPUT;
+  if (mho_layer_is_hidden(layer) && !mho_layer_answers(net, l))
     snprintf(layer->name, sizeof layer->name, "h%d", l);
   else if (is_behind)
     snprintf(layer->name, sizeof layer->name, "answer");
@@ -641,20 +655,21 @@ mho_err mho__network_lines(mho_network *net, const mho_network_options *o, mho_e
   return err ? err : add_disturb(net, o, ei);
 }
 
-/* Behind outputs that hold states, which a topology takes for the read-out, the layer that has
+/* Behind outputs that are neurons, which a topology takes for the read-out, the layer that has
  * their activities. */
 static mho_err add_answer(mho_graph *g, mho_errinfo *ei) {
   if (g->n_layers == MHO_LAYERS_MAX)
     return mho_fail(ei, MHO_ECONFIG,
-                    "network.output: state needs one layer more, and there are %d already: use "
+                    "network.output: neurons need one layer more, and there are %d already: use "
                     "fewer hidden layers, or network.output linear",
                     g->n_layers);
+  g->outputs = g->n_layers - 1;
   g->size[g->n_layers] = g->size[g->n_layers - 1];
   g->n_layers++;
   return MHO_OK;
 }
 
-/* Votes need no weights: no edge leads into the read-out, or out of it. */
+/* Who looks on needs no weights: no edge leads into the read-out, or out of it. */
 static void take_off_read_out(mho_graph *g) {
   int kept = 0, last = g->n_layers - 1;
   for (int i = 0; i < g->n_edges; i++)
@@ -689,10 +704,12 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
     double_inputs(g);
   if (!err && o->spiking)
     err = mho__spiking_edges(o->config, g, ei);
-  if (o->config->output == MHO_OUTPUT_VOTES)
+  if (mho_output_looks_on((mho_output)o->config->output))
     take_off_read_out(g);
-  if (!err && o->config->output == MHO_OUTPUT_STATE)
+  if (!err && mho_output_has_neurons((mho_output)o->config->output))
     err = add_answer(g, ei);
+  if (!err && o->spiking && o->config->context == MHO_CONTEXT_LABEL)
+    err = mho__context_edges(g, ei);
   if (!err && o->plan)
     err = o->plan(o->plan_params, g, ei);
   if (!err && o->feedback->path == MHO_PATH_DIRECT)

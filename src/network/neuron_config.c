@@ -76,6 +76,25 @@ static const char *without_line(const mho_experiment *e) {
                 "no line inhibits (neuron.inhibit)");
 }
 
+/* Output neurons. */
+static const char *without_outputs(const mho_experiment *e) {
+  return unless(e, mho_output_has_neurons((mho_output)e->network.output),
+                "outputs are no neurons (network.output)");
+}
+
+/* What neurons remember of their spikes, for a rule. */
+static const char *without_trace(const mho_experiment *e) {
+  return unless(e, ((const mho_rule *)e->rule.entry)->contrasts,
+                "no rule asks for traces of neurons (rule.name)");
+}
+
+static const char *without_trace_gain(const mho_experiment *e) {
+  const char *why = without_trace(e);
+  if (why || e->circuit.spiking.trace_form == MHO_TRACE_FORM_ADD)
+    return why;
+  return "a spike sets the trace to 1 (neuron.trace.form)";
+}
+
 static const char *without_lateral(const mho_experiment *e) {
   return unless(e, e->network.lateral, "there are no lateral links (network.lateral)");
 }
@@ -171,9 +190,20 @@ static const mho_param table[] = {
            "threshold does, and among equals one at random",
            .idle = mho_idle_without_spikes),
     P_SPIKING(forward_gain, "gain.forward", "", 1, -1e6, 1e6,
-              "what weights of forward links are multiplied with", .idle = mho_idle_without_spikes),
+              "what weights of forward links, and of those from the label, are multiplied with",
+              .idle = mho_idle_without_spikes),
     P_SPIKING(lateral_gain, "gain.lateral", "", 1, 0, 1e6, "what those of lateral links are",
               .idle = without_lateral),
+    P_SPIKING(output_gain, "gain.output", "", 1, -1e6, 1e6,
+              "what those of links into output neurons are (network.output counts, membrane)",
+              .idle = without_outputs),
+    P_SPIKING(trace_tau, "trace.tau", "s", 13e-3, 1e-15, 1e6,
+              "rule csdp: in which what a neuron remembers of its spikes decays",
+              .idle = without_trace),
+    P_WORD(trace_form, "trace.form", "set|add", MHO_TRACE_FORM_SET,
+           "rule csdp: a spike sets what is remembered to 1, or adds to it", .idle = without_trace),
+    P_SPIKING(trace_gain, "trace.gain", "", 1, 1e-6, 1e6, "form add: what a spike adds",
+              .idle = without_trace_gain),
     P_SPIKING(forward_delay, "delay.forward", "s", 0, 0, 1e6,
               "for which spikes are under way on forward links beyond the step of the clock, in "
               "whole steps, at most 51",

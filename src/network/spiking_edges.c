@@ -2,7 +2,8 @@
  *
  * No error comes back, so that feedback edges of a topology are taken off, all of those out of the
  * read-out, and those between hidden layers but where network.back keeps them. Lateral edges have
- * the sign -1: what they bring is subtracted.
+ * the sign -1: what they bring is subtracted. Links of context lead from the read-out, whose units
+ * then stand for the label, into every hidden layer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "network/spiking_edges.h"
 
@@ -27,6 +28,18 @@ mho_err mho__spiking_edges(const mho_network_config *c, mho_graph *g, mho_errinf
                     hidden);
   for (int l = 1; l <= hidden; l++)
     g->edge[g->n_edges++] = (mho_edge){.from = l, .to = l, .role = MHO_LATERAL, .sign = -1};
+  return MHO_OK;
+}
+
+mho_err mho__context_edges(mho_graph *g, mho_errinfo *ei) {
+  int label = g->n_layers - 1, end = g->outputs ? g->outputs : label;
+  if (g->n_edges + end - 1 > MHO_EDGES_MAX)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.context: there is no room for links in %d layers: use fewer links",
+                    end - 1);
+  for (int l = 1; l < end; l++)
+    g->edge[g->n_edges++] =
+        (mho_edge){.from = label, .to = l, .role = MHO_CONTEXT, .trained = true};
   return MHO_OK;
 }
 

@@ -10,6 +10,10 @@
  *  @return MHO_OK; MHO_ECONFIG where there are too many edges. */
 mho_err mho__spiking_edges(const mho_network_config *c, mho_graph *g, mho_errinfo *ei);
 
+/** Links of context: from the read-out, the last layer, into every hidden one, trained.
+ *  @return MHO_OK; MHO_ECONFIG where there are too many edges. */
+mho_err mho__context_edges(mho_graph *g, mho_errinfo *ei);
+
 /** Weights by which neurons of a layer inhibit each other, 1, and not themselves, 0: into a
  *  [n x n] crossbar. @return MHO_OK; MHO_ENOMEM. */
 mho_err mho__lateral_weights(mho_crossbar *xb, mho_errinfo *ei);

@@ -49,11 +49,71 @@ typedef struct product {
   int row0, n; /* rows */
 } product;
 
+enum { COLUMNS = 1024 }; /* that are looked at together for what is not 0 */
+
+/* What is not 0 of some columns of a sample. */
+typedef struct occupied {
+  int n;
+  int at[COLUMNS];
+  mho_real v[COLUMNS];
+} occupied;
+
+static void find_occupied(int n, const mho_real *e, occupied *found) {
+  found->n = 0;
+  for (int j = 0; j < n; j++) {
+    found->at[found->n] = j;
+    found->v[found->n] = e[j];
+    found->n += e[j] != 0;
+  }
+}
+
+/* out += x^T e of one sample, of those columns. */
+static void add_occupied(int m, int cols, const mho_real *x, const occupied *e, mho_real *out) {
+  for (int i = 0; i < m; i++) {
+    mho_real *row = out + (size_t)i * (size_t)cols;
+    if (x[i] == 0)
+      continue;
+    for (int k = 0; k < e->n; k++)
+      row[e->at[k]] += x[i] * e->v[k];
+  }
+}
+
+static bool any_is_set(int n, const mho_real *v) {
+  for (int i = 0; i < n; i++)
+    if (v[i] != 0)
+      return true;
+  return false;
+}
+
+/* multiply, sample after sample and without the zeros. */
+static void multiply_sparse(const product *p, int width, int m, mho_real *out) {
+  const mho_outer *t = p->term;
+  int cols = p->k->xb->cols;
+  occupied found;
+
+  memset(out, 0, (size_t)m * (size_t)cols * sizeof *out);
+  for (int s = 0; s < t->n; s++) {
+    const mho_real *x = t->pre + (size_t)s * (size_t)width + p->row0;
+    const mho_real *e = t->post + (size_t)s * (size_t)cols;
+    if (!any_is_set(m, x))
+      continue;
+    for (int j = 0; j < cols; j += COLUMNS) {
+      find_occupied(mho_min(cols - j, COLUMNS), e + j, &found);
+      if (found.n)
+        add_occupied(m, cols, x, &found, out + j);
+    }
+  }
+}
+
 /* out = pre^T post of m of the `width` lines of a crossbar without patches. */
 static void multiply(const product *p, int width, int m, mho_real *out) {
   const mho_outer *t = p->term;
   int cols = p->k->xb->cols;
 
+  if (t->pre && t->post && t->sparse) {
+    multiply_sparse(p, width, m, out);
+    return;
+  }
   if (t->pre && t->post) {
     mho_gemm(true, false, m, cols, t->n, 1, t->pre + p->row0, width, t->post, cols, 0, out, cols);
     return;
@@ -144,6 +204,13 @@ static bool needs_ones(const mho_outer *t) {
   return !t->pre || !t->post;
 }
 
+/* Which part of a change a term is of. */
+static mho_change_part part_of(const mho_outer *t) {
+  if (t->absolute)
+    return MHO_CHANGE_ABSOLUTE;
+  return t->plain ? MHO_CHANGE_PLAIN : MHO_CHANGE_GRADIENT;
+}
+
 static void multiply_columns(int rows, int cols, const mho_real *gain, mho_real *out) {
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++)
@@ -159,7 +226,7 @@ void mho_change_sum(const mho_network *net, int c, const mho_change *change, mho
 
   for (int i = 0; i < change->n; i++) {
     const mho_outer *t = &change->term[i];
-    if (t->plain != (part == MHO_CHANGE_PLAIN) || t->n == 0)
+    if (part_of(t) != part || t->n == 0)
       continue;
 
     product p = {.k = k, .term = t, .ones = ones, .patches = ones + all_ones, row0, n};
@@ -175,15 +242,17 @@ void mho_change_sum(const mho_network *net, int c, const mho_change *change, mho
     memset(out, 0, cells * sizeof *out);
   if (change->dense && part == MHO_CHANGE_GRADIENT)
     change->dense(change->of, c, row0, n, out);
+  if (change->dense_absolute && part == MHO_CHANGE_ABSOLUTE)
+    change->dense_absolute(change->of, c, row0, n, out);
   if (change->gain && part == MHO_CHANGE_GRADIENT)
     multiply_columns(n, k->xb->cols, change->gain, out);
 }
 
-bool mho_change_is_plain(const mho_change *c) {
+bool mho_change_has(const mho_change *c, mho_change_part part) {
   for (int i = 0; i < c->n; i++)
-    if (c->term[i].plain)
+    if (part_of(&c->term[i]) == part)
       return true;
-  return false;
+  return part == MHO_CHANGE_ABSOLUTE && c->dense_absolute;
 }
 
 /* ---------------------------------------------------------------- errors of layers */

@@ -38,6 +38,24 @@ static mho_err knows_votes(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* Labels that are shown, and goodness, are of a rule that contrasts. */
+static mho_err knows_labels(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  if (rule->contrasts)
+    return MHO_OK;
+  if (e->network.output == MHO_OUTPUT_GOODNESS)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.output: rule.name '%s' gives layers no goodness: use rule csdp, or "
+                    "another output",
+                    rule->entry.id);
+  if (e->network.context != MHO_CONTEXT_NONE)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.context: rule.name '%s' shows no labels to the network: use rule "
+                    "csdp, or context none",
+                    rule->entry.id);
+  return MHO_OK;
+}
+
 /* What leads back is what the rule goes by: links, or the controls of a controller. */
 static mho_err takes_path(const mho_experiment *e, mho_errinfo *ei) {
   static const char *const words[] = {"links", "direct", "chain"};
@@ -143,6 +161,8 @@ mho_err mho__rule_check(const mho_experiment *e, mho_errinfo *ei) {
     err = knows_outputs(e, ei);
   if (!err)
     err = knows_votes(e, ei);
+  if (!err)
+    err = knows_labels(e, ei);
   if (!err)
     err = takes_path(e, ei);
   if (!err)

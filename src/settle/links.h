@@ -134,13 +134,13 @@ static inline void mho__add_error(const mho_phase *p, int l, mho_real factor, co
 }
 
 /* Logits of the read-out from hidden activities z, in which the phase's first sample is number
- * sample0; of outputs that hold states, their activities. */
+ * sample0; of output neurons, their activities. */
 static inline void mho__logits(const mho_phase *p, const mho_real *const *z, int sample0,
                                mho_real *out, mho_settle_stats *stats) {
   const mho_network *net = p->net;
   const mho_layer *layer = &net->layer[mho_network_output(net)];
   int outputs = mho_network_output(net) - 1;
-  if (mho_layer_takes_error(net, outputs))
+  if (mho_layer_answers(net, outputs))
     memcpy(out, z[outputs] + (size_t)sample0 * (size_t)layer->n,
            mho__phase_count(p, outputs) * sizeof *out);
 

@@ -226,6 +226,12 @@ void mho_settle(const mho_phase *p, mho_settle_stats *stats) {
   p->thread->settler->settle(p, stats);
 }
 
+void mho_settle_begin(const mho_phase *p, mho_settle_stats *stats) {
+  p->thread->step = 0;
+  begin_variables(p);
+  p->dyn->begin(p, stats);
+}
+
 void mho_settle_difference(const mho_phase *p, const mho_settle_stats *free, mho_real *const *e,
                            mho_settle_stats *stats) {
   p->thread->step = 0;
@@ -280,7 +286,7 @@ void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *co
 
   if (net->output == MHO_OUTPUT_VOTES)
     mho__votes(p, y);
-  else
+  else if (net->output != MHO_OUTPUT_GOODNESS) /* which its rule leaves there */
     mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
   mho__add_push(p, last, y);
   judge(p, classes, y, &targets, loss, correct);

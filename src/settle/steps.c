@@ -32,27 +32,36 @@ static const mho_param table[] = {
                  .idle = mho_idle_without_spikes),
 };
 
+static int n_steps(const void *params) {
+  const steps *own = params;
+  return (int)(own->steps + own->rest);
+}
+
+static void step(const mho_phase *p, int t, mho_settle_stats *stats) {
+  const steps *own = p->thread->params;
+  mho_tick tick = {.number = t,
+                   .dt = own->dt,
+                   .resting = t > own->steps,
+                   .layered = own->order == LAYERED,
+                   .euler = own->integrate == EULER};
+  p->thread->step = t;
+  p->dyn->step(p, &tick, stats);
+  if (p->ticked)
+    p->ticked(p, &tick, p->of);
+  mho__trace_state(p, t, t * own->dt);
+  stats->steps += p->n;
+}
+
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   const steps *own = p->thread->params;
   mho_trace *trace = mho__trace_of(p);
-  int64_t all = own->steps + own->rest;
-  p->dyn->begin(p, stats);
+  int all = n_steps(own);
 
-  for (int t = 1; t <= all; t++) {
-    mho_tick tick = {.number = t,
-                     .dt = own->dt,
-                     .resting = t > own->steps,
-                     .layered = own->order == LAYERED,
-                     .euler = own->integrate == EULER};
-    p->thread->step = t;
-    p->dyn->step(p, &tick, stats);
-    if (p->ticked)
-      p->ticked(p, &tick, p->of);
-    mho__trace_state(p, t, t * own->dt);
-  }
-  stats->steps += (double)all * p->n;
+  p->dyn->begin(p, stats);
+  for (int t = 1; t <= all; t++)
+    step(p, t, stats);
   if (trace)
-    trace->time_0 += (double)all * own->dt;
+    trace->time_0 += all * own->dt;
 }
 
 static mho_err check(const void *params, mho_errinfo *ei) {
@@ -75,6 +84,8 @@ const mho_settler mho_settler_steps = {
               .title = "steps of a clock, for neurons that live in time",
               .params = MHO_PARAMS(steps, table)},
     .settle = settle,
+    .step = step,
+    .n_steps = n_steps,
     .misses = misses,
     .check = check,
 };

@@ -54,9 +54,9 @@ const char *mho_trainer_bank(const mho_trainer *t, int i, int bank, double *gain
   return x->role[bank].name;
 }
 
-/* Whether a connection leads to what answers: the read-out, or outputs that hold states. */
+/* Whether a connection leads to what answers: the read-out, or output neurons. */
 static bool is_last(const mho_network *net, const mho_connection *k) {
-  return k->to == mho_network_output(net) || mho_layer_takes_error(net, k->to);
+  return k->to == mho_network_output(net) || mho_layer_answers(net, k->to);
 }
 
 /* The number of the connection of that name; NULL: of the first into what answers. */

@@ -26,7 +26,9 @@ static bool is_plain_sum(const mho_change *change) {
   for (int i = 0; i < change->n; i++)
     if (change->term[i].lines)
       return false;
-  return !change->dense && !change->gain && !change->skip && !mho_change_is_plain(change);
+  bool is_rated =
+      !mho_change_has(change, MHO_CHANGE_PLAIN) && !mho_change_has(change, MHO_CHANGE_ABSOLUTE);
+  return is_rated && !change->dense && !change->gain && !change->skip && !change->soft;
 }
 
 bool mho__descends(const mho_experiment *e, const mho_connection *k, const mho_change *change) {

@@ -50,7 +50,7 @@ static mho_err chain_of(const mho_trainer *t, mho_chain *out, mho_errinfo *ei) {
                      .channels = net->layer[0].channels,
                      .height = net->layer[0].height,
                      .width = net->layer[0].width};
-  int layers = net->n_layers - 1 - (net->output == MHO_OUTPUT_STATE), forward = 0;
+  int layers = net->n_layers - 1 - mho_output_has_neurons(net->output), forward = 0;
   if (net->spiking)
     return mho_fail(ei, MHO_EINVAL,
                     "dynamics.name: neurons of '%s' spike, which such files do not hold: mho "

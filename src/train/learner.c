@@ -77,6 +77,8 @@ static void load_images(const pass *p, int sample0, int n) {
 
 /* What a lesson asks of the training that it is part of; its owner is the pass. */
 static void repeat(const mho_lesson *l, const mho_repetition *r, mho_rule_stats *stats);
+static void march(const mho_lesson *l, const mho_phase *p, void (*stepped)(const mho_lesson *l),
+                  mho_settle_stats *stats);
 static void apply(const mho_lesson *l) {
   const pass *p = l->owner;
   mho__updater_apply(p->learner->updater, l);
@@ -89,7 +91,7 @@ static void wrote(const mho_lesson *l, const mho_pulse_counts *counts) {
   mho__updater_wrote(p->learner->updater, counts);
 }
 static const mho_host host = {
-    .predict = repeat, .apply = apply, .crossbar = crossbar, .wrote = wrote};
+    .predict = repeat, .settle = march, .apply = apply, .crossbar = crossbar, .wrote = wrote};
 
 mho_targets mho__learner_targets(const mho_learner *learner) {
   return (mho_targets){.label = learner->value ? NULL : learner->label, .value = learner->value};
@@ -242,6 +244,67 @@ static void repeat(const mho_lesson *l, const mho_repetition *r, mho_rule_stats 
   pass p = *(const pass *)l->owner;
   p.repetition = r;
   run_chunks(&p, stats);
+}
+
+/* ---------------------------------------------------------------- rows in step */
+
+/* Rows of a phase that take steps of the clock side by side. */
+typedef struct marching {
+  pass *of;
+  const mho_phase *whole;
+  int t; /* the step; 0: the phase begins */
+} marching;
+
+static void step_chunk(void *arg, int i, int thread) {
+  const marching *m = arg;
+  mho_learner *learner = m->of->learner;
+  mho_chunk_sums *sums = &learner->chunk[i];
+  mho_thread settling = thread_of(m->of, thread);
+  mho_probe probe = {.meter = m->of->b->metered ? sums->meter : NULL};
+  mho_phase p = *m->whole;
+  int before = i * learner->chunk_samples;
+
+  p.row0 += before;
+  p.n = mho_min(m->whole->n - before, learner->chunk_samples);
+  p.thread = &settling;
+  p.probe = &probe;
+  if (m->t > 0) {
+    learner->settler->step(&p, m->t, &sums->stats.free);
+    return;
+  }
+
+  if (probe.meter)
+    mho_meter_clear(probe.meter);
+  sums->stats = (mho_rule_stats){0};
+  mho_settle_begin(&p, &sums->stats.free);
+}
+
+/* Statistics and reads of rows that have come to the end of a phase. */
+static void halt(const marching *m, int chunks, mho_settle_stats *stats) {
+  mho_learner *learner = m->of->learner;
+  for (int i = 0; i < chunks; i++) {
+    mho_chunk_sums *sums = &learner->chunk[i];
+    add_phase(stats, &sums->stats.free);
+    if (!m->of->b->metered || !learner->at->meter)
+      continue;
+    sums->meter->steps[0] = sums->stats.free.steps;
+    mho_meter_add(learner->at->meter, sums->meter);
+  }
+}
+
+static void march(const mho_lesson *l, const mho_phase *p, void (*stepped)(const mho_lesson *l),
+                  mho_settle_stats *stats) {
+  marching m = {.of = l->owner, .whole = p};
+  mho_learner *learner = m.of->learner;
+  int chunks = ceil_div(p->n, learner->chunk_samples);
+  int steps = learner->settler->n_steps(learner->e->settler.params);
+
+  mho_pool_run(learner->pool, chunks, step_chunk, &m);
+  for (m.t = 1; m.t <= steps; m.t++) {
+    mho_pool_run(learner->pool, chunks, step_chunk, &m);
+    stepped(l);
+  }
+  halt(&m, chunks, stats);
 }
 
 /* What the dynamics keeps from batch to batch is that of batches that train; a smaller one starts

@@ -23,16 +23,16 @@ static int chunk_samples(const mho_train_config *c) {
   return mho_min(samples, MHO_CHUNK_MAX);
 }
 
-/* Samples of a state: a training batch, or one of evaluation, which is smaller where a sample has
- * very many units. */
-static int capacity_of(const mho_network *net, const mho_train_config *c) {
+/* Samples of a state: a training batch, of however many rows a sample takes, or one of evaluation,
+ * which is smaller where a sample has very many units. */
+static int capacity_of(const mho_network *net, const mho_train_config *c, const mho_rule *rule) {
   int units = 0, evaluation = EVALUATION_BATCH;
   for (int l = 1; l < net->n_layers; l++)
     units += net->layer[l].n;
 
   if (units > EVALUATION_UNITS / EVALUATION_BATCH)
     evaluation = mho_max(EVALUATION_UNITS / units, 1);
-  return mho_max((int)c->batch, evaluation);
+  return mho_max((int)c->batch * mho_max(rule->rows, 1), evaluation);
 }
 
 /* States that the rule settles. */
@@ -238,7 +238,7 @@ mho_err mho__learner_new(const mho_experiment *e, const mho_dataset *data, mho_u
   learner->dynamics = (const mho_dynamics *)e->dynamics.entry;
   learner->direct = mho_experiment_direct(e);
   learner->applies = mho_experiment_applies(e);
-  learner->capacity = capacity_of(updater->net, &e->train);
+  learner->capacity = capacity_of(updater->net, &e->train, learner->rule);
   learner->chunk_samples = chunk_samples(&e->train);
 
   for (int i = 0; i < MHO_COUNT(make); i++) {

@@ -326,7 +326,7 @@ static mho_err fits_scales(const mho_network_file *f, const mho_trainer *t, mho_
 mho_err mho__network_file_fits(const mho_network_file *f, const mho_trainer *t, mho_errinfo *ei) {
   const mho_network *net = t->net;
   const mho_chain *c = &f->chain;
-  int layers = net->n_layers - 1 - (net->output == MHO_OUTPUT_STATE);
+  int layers = net->n_layers - 1 - mho_output_has_neurons(net->output);
   if (net->n_trained != layers || layers != c->n)
     return mho_fail(ei, MHO_ECONFIG,
                     "network.topology: '%s' is a chain of %d layers with weights, and the network "

@@ -100,6 +100,11 @@ static mho_err make_subject(mho_trainer *t, const mho_dataset *data, mho_errinfo
     return mho_fail(
         ei, MHO_ECONFIG,
         "network.output: votes are for classes, and the targets are values: use linear");
+  if (t->data.values && ((const mho_rule *)e->rule.entry)->contrasts)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.name: '%s' contrasts classes, and the targets are values: use another "
+                    "rule",
+                    e->rule.entry->id);
   if (t->data.values ? !t->data.train.target : !t->data.train.label)
     return mho_fail(ei, MHO_EINVAL, "the samples have no targets: %s",
                     t->data.values ? "mho_images.target is NULL" : "mho_images.label is NULL");

@@ -54,12 +54,24 @@ static mho_change change_of(const update_job *job, int connection) {
   return mho_change_of(job->u->rule, job->lesson, connection);
 }
 
+/* Times 1 - |w|/w_max, not below 0. */
+static void soften(span cells, mho_real *g) {
+  const mho_real *w = mho__crossbar_programmed(cells.x) + cells.first;
+  mho_real unit = (mho_real)(1 / cells.x->w_max);
+  for (size_t k = 0; k < cells.n; k++) {
+    mho_real left = 1 - unit * (w[k] < 0 ? -w[k] : w[k]);
+    g[k] *= left > 0 ? left : 0;
+  }
+}
+
 /* A part of the change of a slab. */
 static void sum_slab(const update_job *job, const mho_slab *s, const mho_change *change,
                      mho_change_part part, int thread, mho_real *out) {
   const mho_updater *u = job->u;
   mho_real *scratch = u->scratch[thread] + 2 * (size_t)u->slab_cells;
   mho_change_sum(u->net, s->connection, change, part, s->row0, s->rows, out, scratch);
+  if (change->soft && part == MHO_CHANGE_GRADIENT)
+    soften(span_of(u, s), out);
 }
 
 /* A slab of the whole gradient, and its norm, which must be known before anything is clipped. */
@@ -129,11 +141,16 @@ static void update_slab(void *arg, int i, int thread) {
   int64_t number = u->at->taught[s->connection] + 1;
   u->optimizer->step(u->e->optimizer.params, rate, number, cells.n, g, moment, dw);
 
-  /* What goes past it. */
-  if (mho_change_is_plain(&change)) {
+  /* What goes past it, and past the rate. */
+  if (mho_change_has(&change, MHO_CHANGE_PLAIN)) {
     sum_slab(job, s, &change, MHO_CHANGE_PLAIN, thread, g);
     for (size_t j = 0; j < cells.n; j++)
       dw[j] -= (mho_real)rate * g[j];
+  }
+  if (mho_change_has(&change, MHO_CHANGE_ABSOLUTE)) {
+    sum_slab(job, s, &change, MHO_CHANGE_ABSOLUTE, thread, g);
+    for (size_t j = 0; j < cells.n; j++)
+      dw[j] -= g[j];
   }
 
   /* Decay takes a share of each weight. */
@@ -183,6 +200,7 @@ static void find_products(const update_job *job, int c) {
   uint64_t number = batch * (uint64_t)p->positions + (uint64_t)first;
   size_t rows = (size_t)p->k->xb->rows, cols = (size_t)p->k->xb->cols;
   const mho_real *x = p->term.pre ? p->term.pre + (size_t)first * rows : NULL;
+  double rate = p->term.absolute ? 1 : rate_of(u, c);
 
   p->job = (mho_outer_job){.xb = p->k->xb,
                            .params = u->e->scheme.params,
@@ -191,10 +209,10 @@ static void find_products(const update_job *job, int c) {
                            .last = first + n >= p->all,
                            .x = has_own_lines(p) ? u->lines[c] : x,
                            .e = p->term.post ? p->term.post + (size_t)first * cols : NULL,
-                           .gain = p->term.plain ? NULL : p->change.gain,
+                           .gain = p->term.plain || p->term.absolute ? NULL : p->change.gain,
                            .ones = u->ones,
-                           .rate = rate_of(u, c) * p->term.scale,
-                           .learning_rate = rate_of(u, c),
+                           .rate = rate * p->term.scale,
+                           .learning_rate = rate,
                            .scale = p->term.scale,
                            .nominal_step = u->nominal_step[c],
                            .fast_step = u->own ? u->fast_step[c] : 0,

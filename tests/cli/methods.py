@@ -185,6 +185,30 @@ def test_spikes_as_users_meet_them():
     assert 'do not spike' in run('train', '--no-db', '--set', 'neuron.tau=1 ms', '--set', 'train.epochs=1').stderr
 
 
+def test_csdp_as_users_meet_it():
+    """A run through the verbs, on devices; no label is shown where it is evaluated, and threads are of no consequence."""
+    keys = ['--set', 'rule=csdp', '--set', 'network.hidden=[30,20]', '--set', 'dataset.train=200', '--set', 'dataset.test=60',
+            '--set', 'train.epochs=2', '--set', 'settle.steps=20', '--set', 'device=linear', '--set', 'update.scheme=accumulate']
+    db = ['--db', 'runs.db']
+    done = lines('train', *db, '--name', 'csdp', *keys, '--json')
+    evaluated = json.loads(run('eval', 'csdp', *db, '--json').stdout)
+    assert abs(evaluated['accuracy'] - done[-1]['final_test_acc']) < 1e-9 and done[-2]['pulses'] > 1e4, (evaluated, done)
+    two = [lines('train', '--no-db', *keys, '--threads', n, '--json')[-2] for n in '24']
+    assert len({(e['loss'], e['test_acc'], e['pulses']) for e in [done[-2], *two]}) == 1, two
+    table = run('settle', 'csdp', *db, '--sample', '3', '--neurons', 'h1.0-1').stdout.splitlines()
+    assert table[0] == 'step,layer,neuron,u,theta,spike' and len(table) == 1 + 2 * 20, table[:2]
+    assert 'answer-h1' in run('show', 'csdp', *db).stdout
+    run('export', 'csdp', *db, '--weights', 'csdp')
+    run('report', 'csdp', *db, '-o', 'csdp.html')
+    run('netlist', 'csdp', *db, '--layer', 'h1-h1', '--out', 'csdp.cir')
+    refused('netlist', 'csdp', *db, '--network', says='have no netlist as a whole', code=None)
+    assert 'test accuracy' in run('program', 'csdp', *db, '--set', 'device=soft_bounds').stdout
+    lines('train', *db, '--from', 'csdp', *keys, '--json')
+    if HAS_NGSPICE:
+        assert run('netlist', '--check', 'csdp.cir').stdout.count('pass') == 1
+        assert run('cosim', 'csdp', *db, '--layer', 'h1-h1').stdout.count('pass') == 2
+
+
 def test_stdp_as_users_meet_it():
     """One run through every verb that reads crossbars; labels are part of a checkpoint, and those of another chip its own."""
     keys = ['--set', 'rule=stdp', '--set', 'network.hidden=[20]', '--set', 'dataset.train=200', '--set', 'dataset.test=100',
@@ -226,6 +250,6 @@ def test_resistors_that_are_devices():
     refused('train', '--no-db', *keys, '--set', 'network.biases=true', says='network.biases: currents into nodes')
 
 
-main([test_spikes_as_users_meet_them, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_resistors_that_are_devices, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it,
+main([test_spikes_as_users_meet_them, test_csdp_as_users_meet_it, test_stdp_as_users_meet_it, test_resistors_by_their_name, test_resistors_that_are_devices, test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it,
       test_cells_of_several_devices_as_users_meet_them, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])

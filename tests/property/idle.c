@@ -523,6 +523,9 @@ static void test_neurons_that_fire(void **state) {
   "network: {hidden: [12, 8]}\n"                                                                   \
   "settle: {steps: 40, encode: {rate: 700 Hz}}\n"
 
+#define SPIKE_CSDP                                                                                 \
+  "network: {hidden: [12, 8]}\nsettle: {steps: 15}\ntrain: {batch: 20, epochs: 2}\n"
+
 static void test_neurons_that_spike(void **state) {
   static const char *const configs[] = {
       SPIKE_NET SPIKE_RUN "neuron: {threshold: {value: 0.1, spread: 0.02}}\n",
@@ -532,6 +535,9 @@ static void test_neurons_that_spike(void **state) {
       SPIKE_STDP "rule: {name: stdp}\nneuron: {threshold: {value: 8, law: fixed}}\n",
       SPIKE_STDP "rule: {name: stdp, window: exponential}\n"
                  "neuron: {threshold: {value: 8, law: layer, least: 7.99}}\n",
+      SPIKE_CSDP "rule: {name: csdp, threshold: 2}\n",
+      SPIKE_CSDP "rule: {name: csdp, threshold: 2, negative: blend}\nnetwork: {context: none}\n"
+                 "neuron: {trace: {form: add}}\n",
   };
   static const char *const only[] = {"neuron.", "settle.", "network.", "feedback.", "rule."};
   int wrong = 0;

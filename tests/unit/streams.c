@@ -89,6 +89,7 @@ enum {
   CONTROLS,
   EVALUATE_CONTROLS,
   SPIKES,
+  CONTRASTS,
   THRESHOLDS,
   PERTURB_LINES,
   PERTURB_CELLS,
@@ -180,6 +181,8 @@ static const purpose table[PURPOSES] = {
 
     [SPIKES] =
         {"spikes of inputs", SEED_RUN, ANY, COUNTS(USE(SPIKE), 8), {0, UINT64_MAX, 0, UINT64_MAX}},
+    [CONTRASTS] = {"what is no sample", SEED_RUN, ANY,
+                   COUNTS_IN(USE(SPIKE) | 1 << 8, BITS(2), BITS(2)), COUNTS(0, 42)},
     [THRESHOLDS] = {"thresholds", SEED_RUN, ANY, COUNTS(USE(CHIP) | 0xf00000, 11),
                     FIXED(MHO_DRAW_THRESHOLD)},
 
@@ -436,6 +439,13 @@ static void add_reads(uint64_t update, int offset) {
   }
 }
 
+static void add_negatives(void) {
+  static const int kinds[] = {MHO_CONTRAST_LABEL, MHO_CONTRAST_PARTNER, MHO_CONTRAST_ANGLE};
+  EACH(u)
+  for (int k = 0; k < MHO_COUNT(kinds); k++)
+    add(CONTRASTS, mho__stream_contrast(SEED, kinds[k]), updates[u]);
+}
+
 static void add_all_reads(void) {
   static const int batches[] = {0, 1, MHO_STREAM_BATCHES - 3, MHO_STREAM_BATCHES - 2};
   static const int numbers[] = {1, 2, MHO_REPETITIONS - 2, MHO_REPETITIONS - 1};
@@ -513,6 +523,7 @@ static void test_extremes_are_apart(void **state) {
     if (scheme == PLAIN) {
       add_all_reads();
       add_perturbations();
+      add_negatives();
     }
     check_list();
     for (int i = 0; i < listed; i++)

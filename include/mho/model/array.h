@@ -311,6 +311,7 @@ struct mho_crossbar {
   float *drifted[MHO_BANKS_MAX];
   mho_borrowed *borrowed; /**< NULL without, see mho_crossbar_borrow */
   bool bounded;           /**< ideal device: clip to +-w_max */
+  bool hollow;            /**< see mho_crossbar_options */
   const mho_array_model *model;
   const void *params;          /**< of the array model; outlives the crossbar */
   void *own;                   /**< what the array model keeps, see attach */
@@ -339,6 +340,9 @@ struct mho_crossbar_options {
   /** The first so many rows hold conductances, which are not below 0 and of which the lines' sums
    *  are known; 0: all weights are signed. */
   int positive_rows;
+  /** No cell joins a row with the column of its number: there are no devices on the diagonal, or
+   *  weights of 0. */
+  bool hollow;
   uint64_t chip_seed, noise_seed;
   uint32_t index; /**< of the connection: keeps its random streams apart */
 };

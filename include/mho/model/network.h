@@ -1,14 +1,15 @@
 /* network.h - layers, the links between them, and the crossbars that the links read.
  *
  * Layer 0 is the input, the last one the read-out, and those between are hidden and hold states.
- * Where outputs hold states, too (MHO_OUTPUT_STATE), the last of those between is the layer of
- * outputs, and the read-out behind it has its activities: no crossbar and no link is between the
- * two, and an error enters the outputs as it is. A forward link carries alpha z W; a feedback link
- * carries beta_i z W^T on the forward link's own crossbar (symmetric) or beta_i z B on a crossbar
- * of its own, of fixed random weights (asymmetric) or trained. Lateral, control and context links
- * carry z W on crossbars of their own: a dynamics reads the lateral ones, the others belong to the
- * rule that has planned them. With feedback.path direct a control link leads from the read-out into
- * every hidden layer: it carries u Q of the controls u, one a unit of the read-out.
+ * Where outputs are neurons (mho_output_has_neurons), the last of those between is theirs, and the
+ * read-out behind it has its activities, without a link or crossbar; an error enters those that
+ * hold states (MHO_OUTPUT_STATE) as it is. A forward link carries alpha z W; a feedback link beta_i
+ * z W^T on the forward link's own crossbar (symmetric) or beta_i z B on one of its own, of fixed
+ * random weights (asymmetric) or trained. Lateral, control and context links carry z W on crossbars
+ * of their own: a dynamics reads the lateral ones and, where neurons spike, those of context, from
+ * the read-out, whose units then stand for the label; the others belong to the rule that has
+ * planned them. With feedback.path direct a control link leads from the read-out into every hidden
+ * layer: it carries u Q of the controls u, one a unit of the read-out.
  * The network is const while it settles; only programming changes its crossbars.
  *
  * A layer of images has channels x height x width units; its activity may be pooled, and then the
@@ -161,8 +162,12 @@ typedef struct mho_spiking_config {
   int inhibit;                   /**< MHO_INHIBIT_... */
   double inhibit_time;           /**< s, line: for which the others are held */
   int winners;                   /**< MHO_WINNERS_...: neurons of a layer that fire in a step */
-  double forward_gain;           /**< of forward links */
+  double forward_gain;           /**< of forward links, and of those from the label */
   double lateral_gain;           /**< of lateral links */
+  double output_gain;            /**< of links into output neurons */
+  double trace_tau;              /**< s, of what a neuron remembers of its spikes */
+  int trace_form;                /**< MHO_TRACE_FORM_... */
+  double trace_gain;             /**< what a spike adds */
   double forward_delay;          /**< s beyond that of the clock, by role of the link */
   double lateral_delay, back_delay;
 } mho_spiking_config;
@@ -171,6 +176,7 @@ enum { MHO_RESET_SUBTRACT, MHO_RESET_VALUE };
 enum { MHO_THRESHOLD_FIXED, MHO_THRESHOLD_LAYER, MHO_THRESHOLD_SPIKE, MHO_THRESHOLD_TARGET };
 enum { MHO_INHIBIT_NONE, MHO_INHIBIT_LINE };
 enum { MHO_WINNERS_ALL, MHO_WINNERS_ONE };
+enum { MHO_TRACE_FORM_SET, MHO_TRACE_FORM_ADD };
 /** Steps that a spike can be under way beyond the clock's own. */
 enum { MHO_DELAY_STEPS = 51 };
 
@@ -221,6 +227,8 @@ typedef struct mho_graph {
   /** Of images; else 0. */
   int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX], width[MHO_LAYERS_MAX];
   int pool[MHO_LAYERS_MAX]; /**< side of the windows; 0: none */
+  /** The layer of output neurons, which is not the topology's to set; 0: there is none. */
+  int outputs;
   int n_edges;
   mho_edge edge[MHO_EDGES_MAX];
 } mho_graph;
@@ -233,11 +241,13 @@ typedef struct mho_network_config {
   int loss;             /**< mho_loss */
   bool biases;
   bool lateral, back; /**< links that neurons which spike have beside the forward ones */
+  int context;        /**< MHO_CONTEXT_...: links from the label into hidden layers */
   int init;           /**< glorot, fan_in, he */
   double w_max;       /**< of trained crossbars; 0: device.weight_range times the initial ones */
   double w_start;     /**< largest initial weight over w_max */
 } mho_network_config;
 enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN, MHO_INIT_HE };
+enum { MHO_CONTEXT_NONE, MHO_CONTEXT_LABEL };
 /** The keys of mho_network_config. */
 MHO_API extern const mho_params mho_network_params;
 
@@ -339,9 +349,13 @@ static inline bool mho_layer_is_hidden(const mho_layer *layer) {
 static inline int mho_network_output(const mho_network *net) {
   return net->n_layers - 1;
 }
+/** Whether layer l is one of output neurons, whose activities the read-out has. */
+static inline bool mho_layer_answers(const mho_network *net, int l) {
+  return mho_output_has_neurons(net->output) && l == mho_network_output(net) - 1;
+}
 /** Whether an error enters the neurons of layer l as it is: outputs that hold states. */
 static inline bool mho_layer_takes_error(const mho_network *net, int l) {
-  return net->output == MHO_OUTPUT_STATE && l == mho_network_output(net) - 1;
+  return net->output == MHO_OUTPUT_STATE && mho_layer_answers(net, l);
 }
 /** Numbers that the read-out gives: one a class, or a value. */
 static inline int mho_network_classes(const mho_network *net) {
@@ -359,8 +373,8 @@ static inline int mho_network_hidden(const mho_network *net) {
 static inline int mho_network_links(const mho_network *net) {
   return net->n_links + net->n_credits;
 }
-/** Whether a link is one that a dynamics reads: links of control, context and credit are their
- *  rule's. */
+/** Whether a link is one that any dynamics reads: links of control and credit are their rule's,
+ *  links of context are read by neurons that spike. */
 static inline bool mho_link_settles(const mho_link *k) {
   return k->role == MHO_FORWARD || k->role == MHO_FEEDBACK || k->role == MHO_LATERAL;
 }
@@ -376,6 +390,15 @@ static inline bool mho_link_has_error(const mho_network *net, const mho_link *k)
 /** Whether a link leads controls of the read-out straight into a hidden layer. */
 static inline bool mho_link_has_control(const mho_network *net, const mho_link *k) {
   return k->role == MHO_CONTROL && k->from == mho_network_output(net);
+}
+/** What neurons that spike multiply with what a link brings, beside its scale. */
+static inline double mho_spiking_gain(const mho_network *net, const mho_link *k) {
+  const mho_spiking_config *c = net->spiking;
+  if (k->role == MHO_FORWARD && mho_layer_answers(net, k->to))
+    return c->output_gain;
+  if (k->role == MHO_FORWARD || k->role == MHO_CONTEXT)
+    return c->forward_gain;
+  return k->role == MHO_LATERAL ? c->lateral_gain : 1;
 }
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {

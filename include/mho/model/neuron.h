@@ -34,7 +34,20 @@ typedef enum mho_output {
   MHO_OUTPUT_STATE,
   /** What classes the neurons of the last hidden layer vote for, by their labels. */
   MHO_OUTPUT_VOTES,
+  /* Of neurons that spike: a layer of them behind the hidden ones. */
+  MHO_OUTPUT_COUNTS,   /**< spikes over steps */
+  MHO_OUTPUT_MEMBRANE, /**< mean potentials of such that do not fire */
+  /** How sure hidden layers are of a sample under each label: the sum of their goodness. */
+  MHO_OUTPUT_GOODNESS,
 } mho_output;
+/** Whether outputs are a layer of neurons whose activities the read-out has. */
+static inline bool mho_output_has_neurons(mho_output o) {
+  return o == MHO_OUTPUT_STATE || o == MHO_OUTPUT_COUNTS || o == MHO_OUTPUT_MEMBRANE;
+}
+/** Whether the read-out reads no weights: it looks at hidden neurons. */
+static inline bool mho_output_looks_on(mho_output o) {
+  return o == MHO_OUTPUT_VOTES || o == MHO_OUTPUT_GOODNESS;
+}
 /** What training minimizes. */
 typedef enum mho_loss {
   MHO_LOSS_CROSS_ENTROPY, /**< -ln of the probability of the label */

@@ -31,22 +31,36 @@ typedef struct mho_outer {
   bool lines;   /**< of the crossbar's lines, bias row included, not of units */
   /** Past the optimizer: -rate times this is added to what the optimizer wants, as a decay is. */
   bool plain;
+  bool absolute; /**< past the rate, too: -1 times this is added */
   bool unbiased; /**< its row of a bias is 0 */
+  bool sparse;   /**< most of post is 0, as of spikes and of traces: zeros are passed over */
 } mho_outer;
+
+/** Which terms of a change are summed. */
+typedef enum mho_change_part {
+  MHO_CHANGE_GRADIENT, /**< what passes the optimizer */
+  MHO_CHANGE_PLAIN,    /**< what goes past it */
+  MHO_CHANGE_ABSOLUTE, /**< what goes past the rate, too */
+} mho_change_part;
 
 /** What a connection's weights are to change by: the sum of the terms, and of `dense`. */
 typedef struct mho_change {
   int n;
   mho_outer term[MHO_TERMS_MAX];
   /** Nullable, for what is no short sum: adds rows row0 .. row0+rows-1 of a [rows x cols] matrix to
-   *  out [rows x cols]; called for slabs side by side. */
+   *  out [rows x cols], the gradient; called for slabs side by side. */
   void (*dense)(const void *of, int connection, int row0, int rows, mho_real *out);
+  /** Nullable: the same of what goes past optimizer and rate. */
+  void (*dense_absolute)(const void *of, int connection, int row0, int rows, mho_real *out);
   const void *of;
   /** [cols of the crossbar] what the columns of the gradient are multiplied with; NULL: 1. Not the
    *  rule's to set, see mho_change_of. */
   const mho_real *gain;
   /** This lesson does not teach the connection: neither optimizer nor scheme touches it. */
   bool skip;
+  /** The gradient is multiplied by 1 - |w|/w_max, weight by weight. Of no effect in schemes that
+   *  pulse samples, where devices bound themselves. */
+  bool soft;
 } mho_change;
 
 /** One term more, which is returned to be filled; all of it is 0. */
@@ -56,12 +70,6 @@ static inline mho_outer *mho_change_add(mho_change *c) {
   return o;
 }
 
-/** Which terms of a change are summed. */
-typedef enum mho_change_part {
-  MHO_CHANGE_GRADIENT, /**< what passes the optimizer, and `dense` */
-  MHO_CHANGE_PLAIN,    /**< what goes past it */
-} mho_change_part;
-
 /** Rows row0 .. row0+n-1 of the sum of a part of a change of connection c.
  *  @param out      [n x cols of the connection]; 0 where the part has no term.
  *  @param scratch  [mho_change_scratch]. */
@@ -70,8 +78,8 @@ MHO_API void mho_change_sum(const mho_network *net, int c, const mho_change *cha
                             mho_real *scratch);
 /** mho_real's of scratch that sums of up to `rows` rows and `cells` weights need. */
 MHO_API size_t mho_change_scratch(const mho_network *net, int rows, int cells);
-/** Whether a change has anything past the optimizer. */
-MHO_API bool mho_change_is_plain(const mho_change *c);
+/** Whether a change may have anything in a part. */
+MHO_API bool mho_change_has(const mho_change *c, mho_change_part part);
 
 /* ---------------------------------------------------------------- a lesson */
 
@@ -107,6 +115,8 @@ enum { MHO_REPETITIONS = 1 << 10 };
 /** What a lesson can ask of the training that it is part of. */
 typedef struct mho_host {
   void (*predict)(const mho_lesson *l, const mho_repetition *r, mho_rule_stats *stats);
+  void (*settle)(const mho_lesson *l, const mho_phase *p, void (*stepped)(const mho_lesson *l),
+                 mho_settle_stats *stats);
   void (*apply)(const mho_lesson *l);
   mho_crossbar *(*crossbar)(const mho_lesson *l, int connection);
   void (*wrote)(const mho_lesson *l, const mho_pulse_counts *counts);
@@ -160,6 +170,15 @@ static inline void mho_lesson_predict(const mho_lesson *l, const mho_repetition 
                                       mho_rule_stats *stats) {
   l->host->predict(l, r, stats);
 }
+/** In a trial: all rows of a phase take steps of the clock side by side, on all threads; after each
+ *  step, when all have taken it, `stepped` is called once, which may change weights
+ *  (mho_lesson_apply). ticked of the phase is called for a few rows at a time.
+ *  @param p  of any number of rows that states have room for. */
+static inline void mho_lesson_settle(const mho_lesson *l, const mho_phase *p,
+                                     void (*stepped)(const mho_lesson *l),
+                                     mho_settle_stats *stats) {
+  l->host->settle(l, p, stepped, stats);
+}
 /** In a trial: a connection's crossbar, to be perturbed. What it was must be back before the trial
  *  ends. */
 static inline mho_crossbar *mho_lesson_crossbar(const mho_lesson *l, int connection) {
@@ -207,7 +226,11 @@ typedef struct mho_rule {
    *  the nudged statistics are those of credits, and samples whose credits miss the tolerance are
    *  said to be unsettled. */
   bool credits;
-  bool spikes;         /**< it learns from spikes */
+  bool spikes; /**< it learns from spikes */
+  /** It contrasts samples with such that are none: it shows labels to the network
+   *  (network.context), asks for traces of neurons, and knows their goodness as a read-out. */
+  bool contrasts;
+  int rows;            /**< of a state that a sample of a batch takes in training; 0: 1 */
   bool resistors;      /**< it learns conductances of a network of resistors, too */
   bool outputs_states; /**< it learns with outputs that hold states, too (MHO_OUTPUT_STATE) */
   /** A controller at the read-out drives the hidden layers: it takes the feedback.path direct or
@@ -255,7 +278,8 @@ typedef struct mho_rule {
    *  is (mho_change.skip). Only reads and steps are counted. */
   void (*learn_feedback)(const mho_lesson *l, mho_rule_stats *stats);
   /** Nullable: after learn, once for a whole batch (sample0 0, n all of it) and on one thread, with
-   *  repetitions of it (mho_lesson_predict) under crossbars that it perturbs. */
+   *  repetitions of it (mho_lesson_predict) under crossbars that it perturbs, or with phases whose
+   *  rows go through them in step (mho_lesson_settle). */
   mho_err (*trial)(const mho_lesson *l, mho_rule_stats *stats, mho_errinfo *ei);
   /** What connection c (trained) is to change by, of samples that have been learned from: sample0
    *  .. sample0+n-1 of the lesson, usually all of a batch. `out` comes empty, and what it points at

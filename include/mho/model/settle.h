@@ -183,6 +183,9 @@ typedef struct mho_drive {
   double strength;       /**< signed beta_f */
   const mho_real *error; /**< [capacity x classes] held o - t */
   mho_targets targets;   /**< [capacity], for a live error and the read-out */
+  /** [capacity x classes] what the units that stand for the label fire in every step, in neurons
+   *  that spike; NULL: nothing. */
+  const mho_real *context;
   /** The state of the free phase of the same samples, whose inputs, reads of them and held sense
    *  lines this phase goes on with; NULL: this is the free phase. */
   const mho_state *free;
@@ -366,6 +369,10 @@ struct mho_settler {
   bool in_turn; /**< a step reads one layer after another, not all at once */
   /** Settle the rows of a phase; adds to the stats. */
   void (*settle)(const mho_phase *p, mho_settle_stats *stats);
+  /** Nullable, with n_steps, of a settler with a clock: step t, from 1, of a phase that has begun
+   *  (mho_settle_begin); settle takes all n_steps of them. */
+  void (*step)(const mho_phase *p, int t, mho_settle_stats *stats);
+  int (*n_steps)(const void *params);
   /** Settle the difference itself, without subtracting two states: e[l] = (z_free -
    *  z_nudged)/(nudge beta_i^h) on the rows of a phase whose s is the free state (with
    *  MHO_STATE_KEEP) and whose error is held. free: the stats of its free phase. e: [n_layers] of
@@ -403,6 +410,8 @@ struct mho_settler {
 /** Settle a phase with the thread's settler: s->z of its rows, and the variables of its dynamics.
  *  Adds to the stats. */
 MHO_API void mho_settle(const mho_phase *p, mho_settle_stats *stats);
+/** Begin a phase that is settled step by step, see mho_settler.step. */
+MHO_API void mho_settle_begin(const mho_phase *p, mho_settle_stats *stats);
 /** Settle the difference itself, see mho_settler.difference. */
 MHO_API void mho_settle_difference(const mho_phase *p, const mho_settle_stats *free,
                                    mho_real *const *e, mho_settle_stats *stats);
