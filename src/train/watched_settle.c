@@ -99,18 +99,18 @@ static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *
 }
 
 /* Settle one sample with its trace. Two states are watched, not their difference; where there is no
- * room for two, the nudged one stays unseen. */
+ * room for two, the nudged one stays unseen. A rule that contrasts predicts, without a label. */
 static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample, bool learn,
                             const mho_power *power, mho_trace *trace, mho_watched *out,
                             mho_errinfo *ei) {
   double time = NAN, energy = NAN;
   mho_learner *learner = t->learner;
-  bool direct = learner->direct;
+  bool direct = learner->direct, learns = learn && !learner->rule->contrasts;
 
   learner->direct = direct && !mho__learner_has_nudged(learner);
   learner->watch = (mho_probe){.time = &time, .energy = &energy, .power = power, .trace = trace};
   mho_rule_stats s;
-  mho_err err = mho__trainer_settle(t, images, sample, 1, learn, &s, ei);
+  mho_err err = mho__trainer_settle(t, images, sample, 1, learns, &s, ei);
   learner->watch = (mho_probe){0};
   learner->direct = direct;
 
