@@ -523,8 +523,7 @@ static void test_neurons_that_fire(void **state) {
   "network: {hidden: [12, 8]}\n"                                                                   \
   "settle: {steps: 40, encode: {rate: 700 Hz}}\n"
 
-#define SPIKE_CSDP                                                                                 \
-  "network: {hidden: [12, 8]}\nsettle: {steps: 15}\n"
+#define SPIKE_CSDP "network: {hidden: [12, 8]}\nsettle: {steps: 15}\n"
 
 static void test_neurons_that_spike(void **state) {
   static const char *const configs[] = {
