@@ -21,6 +21,10 @@
  * (half the power without amplifiers, and without the co-content of junctions, which is convex,
  * too): sweeps over the layers are block coordinate descent, and E falls in each.
  *
+ * A convolution joins the nodes of every position with those of its patch by conductances of its
+ * own, which are equal at all positions: one kernel, that learns once. Beyond the image (padding)
+ * is ground. Of the channels of a position the first half is kept at v >= 0.
+ *
  * Devices conduct g_min beside their weight, which all of the above has in g: reads add what that
  * brings, and the sums of lines have it.
  *
@@ -65,6 +69,15 @@ static const mho_link *link_back_into(const mho_network *net, int l) {
   return &net->link[net->layer[l].feedback];
 }
 
+/* The conductances that the two have between them. */
+static const mho_connection *connection_into(const mho_network *net, int l) {
+  return &net->connection[link_into(net, l)->connection];
+}
+
+static int inputs_of(const mho_connection *k) {
+  return k->xb->rows - k->bias;
+}
+
 static bool is_output(const mho_network *net, int l) {
   return mho_layer_takes_error(net, l);
 }
@@ -75,44 +88,85 @@ static double nudge_conductance(const mho_phase *p, int l) {
   return has ? p->drive.strength : 0;
 }
 
-/* What loads the nodes of a layer: sum[j] + factor back[j] + nudge. */
-typedef struct load {
-  const mho_real *sum, *back; /* [n], back nullable */
-  mho_real factor, nudge;
-} load;
-
-static load load_of(const mho_phase *p, int l) {
-  const mho_network *net = p->net;
-  const mho_resistive_config *c = net->resistive;
-  load s = {.sum = mho_crossbar_line_sums(net->connection[link_into(net, l)->connection].xb, false),
-            .nudge = (mho_real)nudge_conductance(p, l)};
-  if (is_output(net, l))
-    return s;
-
-  s.back = mho_crossbar_line_sums(net->connection[link_back_into(net, l)->connection].xb, true);
-  s.factor = (mho_real)(c->voltage * c->current);
-  return s;
-}
-
-static mho_real loaded(const load *s, int j) {
-  mho_real more = s->back ? s->factor * s->back[j] : 0;
-  return s->sum[j] + more + s->nudge;
-}
-
-/* to += factor sum_i v_i in every node, [n x to] of [n x from]: what cells conduct at g_min. */
-static void add_floor(const mho_phase *p, double factor, int n_from, const mho_real *from, int n_to,
-                      mho_real *to) {
-  for (int s = 0; factor > 0 && s < p->n; s++) {
-    double sum = 0;
-    for (int i = 0; i < n_from; i++)
-      sum += (double)from[s * n_from + i];
-    for (int j = 0; j < n_to; j++)
-      to[s * n_to + j] += (mho_real)(factor * sum);
+/* What the conductances of a connection load the nodes in front of it with, [n of its source]: the
+ * sums of its lines, of every position that reads a node. */
+static void find_loads_behind(const mho_network *net, const mho_connection *k, mho_real *out) {
+  const mho_real *sum = mho_crossbar_line_sums(k->xb, true);
+  size_t n = (size_t)net->layer[k->from].n;
+  if (!k->conv.kernel) {
+    memcpy(out, sum, n * sizeof *out);
+    return;
   }
+
+  memset(out, 0, n * sizeof *out);
+  mho_conv_scatter(&k->conv, sum, 0, 0, k->positions, out);
+}
+
+/* What loads the nodes of a layer, [n], nudge and all. It lies in the thread's scratch, until the
+ * next read. */
+static const mho_real *loads_of(const mho_phase *p, int l) {
+  const mho_network *net = p->net;
+  const mho_connection *k = connection_into(net, l);
+  const mho_real *sum = mho_crossbar_line_sums(k->xb, false);
+  mho_real gains = (mho_real)(net->resistive->voltage * net->resistive->current);
+  mho_real nudge = (mho_real)nudge_conductance(p, l), *out = p->thread->scratch;
+  int n = net->layer[l].n, cols = k->xb->cols;
+  bool is_last = is_output(net, l);
+  if (!is_last)
+    find_loads_behind(net, connection_into(net, l + 1), out);
+
+  for (int first = 0; first < n; first += cols)
+    for (int j = 0; j < cols; j++) {
+      mho_real behind = is_last ? 0 : gains * out[first + j];
+      out[first + j] = sum[j] + behind + nudge;
+    }
+  return out;
 }
 
 static double floor_into(const mho_network *net, int l) {
-  return mho_crossbar_floor(net->connection[link_into(net, l)->connection].xb);
+  return mho_crossbar_floor(connection_into(net, l)->xb);
+}
+
+static mho_real sum_of(const mho_real *v, int n) {
+  double sum = 0;
+  for (int i = 0; i < n; i++)
+    sum += (double)v[i];
+  return (mho_real)sum;
+}
+
+/* to += factor sum_i v_i in every node of layer l, over what it reads of the layer before it: what
+ * cells conduct at g_min. A patch lies in the thread's scratch. */
+static void add_floor_forward(const mho_phase *p, int l, double factor, const mho_real *from,
+                              mho_real *to) {
+  const mho_connection *k = connection_into(p->net, l);
+  int inputs = inputs_of(k), cols = k->xb->cols, all = p->n * k->positions;
+
+  for (int i = 0; factor > 0 && i < all; i++) {
+    const mho_real *patch = from + (size_t)i * (size_t)inputs;
+    if (k->conv.kernel) {
+      mho_conv_gather(&k->conv, from, i, 1, 0, inputs, p->thread->scratch, inputs);
+      patch = p->thread->scratch;
+    }
+    mho_real brought = (mho_real)factor * sum_of(patch, inputs);
+    for (int j = 0; j < cols; j++)
+      to[(size_t)i * (size_t)cols + (size_t)j] += brought;
+  }
+}
+
+/* The same back: to += factor sum_k v_k in every node of layer l, over what reads it. */
+static void add_floor_back(const mho_phase *p, int l, double factor, const mho_real *from,
+                           mho_real *to) {
+  const mho_connection *k = connection_into(p->net, l + 1);
+  int inputs = inputs_of(k), cols = k->xb->cols, all = p->n * k->positions;
+
+  for (int i = 0; factor > 0 && i < all; i++) {
+    mho_real brought = (mho_real)factor * sum_of(from + (size_t)i * (size_t)cols, cols);
+    mho_real *patch = k->conv.kernel ? p->thread->scratch : to + (size_t)i * (size_t)inputs;
+    for (int j = 0; j < inputs; j++)
+      patch[j] = k->conv.kernel ? brought : patch[j] + brought;
+    if (k->conv.kernel)
+      mho_conv_scatter(&k->conv, patch, inputs, i, 1, to);
+  }
 }
 
 /* to = or += a sum_i g v_i + b, of v of the layer before: biases are no part of what amplifiers
@@ -123,7 +177,7 @@ static void read_forward(const mho_phase *p, int l, const mho_real *from, mho_re
   p->thread->bias_off = (mho_real)(1 - 1 / a);
   mho__link_read(p, link_into(p->net, l), from, to, (mho_real)a, false, stats);
   p->thread->bias_off = 0;
-  add_floor(p, a * floor_into(p->net, l), p->net->layer[l - 1].n, from, p->net->layer[l].n, to);
+  add_floor_forward(p, l, a * floor_into(p->net, l), from, to);
 }
 
 /* to += c sum_k g v_k, of v of the layer behind. */
@@ -131,17 +185,22 @@ static void read_back(const mho_phase *p, int l, const mho_real *from, mho_real 
                       mho_settle_stats *stats) {
   mho_real c = (mho_real)p->net->resistive->current;
   mho__link_read(p, link_back_into(p->net, l), from, to, c, true, stats);
-  add_floor(p, (double)c * floor_into(p->net, l + 1), p->net->layer[l + 1].n, from,
-            p->net->layer[l].n, to);
+  add_floor_back(p, l, (double)c * floor_into(p->net, l + 1), from, to);
 }
 
 /* ---------------------------------------------------------------- rectifiers */
 
+/* The rectifiers of a layer, MHO_RECTIFIER_...: outputs have none. */
+static int rectifier_of(const mho_network *net, int l) {
+  return is_output(net, l) ? MHO_RECTIFIER_NONE : net->resistive->rectifier;
+}
+
 /* 1 for nodes that are kept at or above 0, -1 at or below, 0 where there is no rectifier. */
 static int side_of(const mho_network *net, int l, int j) {
-  if (is_output(net, l) || net->resistive->rectifier == MHO_RECTIFIER_NONE)
+  int channels = net->layer[l].channels;
+  if (rectifier_of(net, l) == MHO_RECTIFIER_NONE)
     return 0;
-  return j < net->layer[l].n / 2 ? 1 : -1;
+  return j % channels < channels / 2 ? 1 : -1;
 }
 
 /* A junction in units of the network. */
@@ -195,38 +254,78 @@ static double current_left(const mho_network *net, int l, int j, double n, doubl
   return conducts ? 0 : left;
 }
 
+/* Currents into the nodes of a layer and what loads them, [n] each, in the thread's scratch. */
+typedef struct nodes {
+  double *current, *load;
+} nodes;
+
+static nodes nodes_of(const mho_phase *p, int l) {
+  size_t n = (size_t)p->net->layer[l].n;
+  double *room = (double *)(void *)p->thread->scratch;
+  memset(room, 0, 2 * n * sizeof *room);
+  return (nodes){.current = room, .load = room + n};
+}
+
+/* What the conductances in front of layer l bring to its nodes and dissipate; v: voltages. */
+static void add_in_front(const mho_chunk *c, int l, double weight, const nodes *to,
+                         mho_balance *b) {
+  const mho_phase *p = c->phase;
+  const mho_connection *k = connection_into(p->net, l);
+  const mho_real *w = mho_crossbar_matrix(k->xb), *v = c->now[l];
+  const mho_real *from = l == 1 ? mho__values(p->net, p->s->z, 0, p->row0) : c->now[l - 1];
+  int cols = k->xb->cols, inputs = inputs_of(k);
+  double gain = voltage_into(p->net, l), floor = floor_into(p->net, l);
+
+  for (int position = 0; position < k->positions; position++)
+    for (int j = 0; j < cols; j++) {
+      int node = position * cols + j;
+      double bias = k->bias ? (double)w[inputs * cols + j] : 0, vj = (double)v[node];
+      to->current[node] = bias;
+      b->supplied += weight * bias * vj;
+      for (int i = 0; i < inputs; i++) {
+        int unit = mho_connection_unit(k, position, i);
+        double g = floor + (double)w[i * cols + j], source = unit < 0 ? 0 : (double)from[unit];
+        source *= gain;
+        to->current[node] += g * source;
+        to->load[node] += g;
+        b->dissipated += weight * g * (source - vj) * (source - vj);
+        b->supplied += l == 1 ? g * source * (source - vj) : 0;
+      }
+    }
+}
+
+/* What the conductances behind layer l bring to its nodes. */
+static void add_behind(const mho_chunk *c, int l, const nodes *to) {
+  const mho_network *net = c->phase->net;
+  const mho_connection *k = connection_into(net, l + 1);
+  const mho_real *w = mho_crossbar_matrix(k->xb), *v = c->now[l + 1];
+  int cols = k->xb->cols, inputs = inputs_of(k);
+  double a = net->resistive->voltage, back = net->resistive->current;
+  double floor = floor_into(net, l + 1);
+
+  for (int position = 0; position < k->positions; position++)
+    for (int i = 0; i < inputs; i++) {
+      int unit = mho_connection_unit(k, position, i);
+      for (int j = 0; unit >= 0 && j < cols; j++) {
+        double g = floor + (double)w[i * cols + j];
+        to->current[unit] += back * g * (double)v[position * cols + j];
+        to->load[unit] += back * a * g;
+      }
+    }
+}
+
 /* Currents and powers of the nodes of layer l, of the one sample that is watched. In the balance a
  * layer has the weight (c/a)^(l - 1), 1 without amplifiers. */
 static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) {
-  const mho_phase *p = c->phase;
-  const mho_network *net = p->net;
-  const mho_connection *k = &net->connection[link_into(net, l)->connection];
-  const mho_real *w = mho_crossbar_matrix(k->xb), *v = c->now[l];
-  const mho_real *from = l == 1 ? mho__values(net, p->s->z, 0, p->row0) : c->now[l - 1];
-  const mho_real *to = is_output(net, l) ? NULL : c->now[l + 1];
-  const mho_real *behind =
-      to ? mho_crossbar_matrix(net->connection[link_back_into(net, l)->connection].xb) : NULL;
-  int cols = k->xb->cols, inputs = k->xb->rows - k->bias, after = to ? net->layer[l + 1].n : 0;
-  double gain = voltage_into(net, l), a = net->resistive->voltage, back = net->resistive->current;
-  double floor = floor_into(net, l), floor_behind = to ? floor_into(net, l + 1) : 0;
+  const mho_network *net = c->phase->net;
+  nodes all = nodes_of(c->phase, l);
+  add_in_front(c, l, weight, &all, b);
+  if (!is_output(net, l))
+    add_behind(c, l, &all);
 
-  for (int j = 0; j < cols; j++) {
-    double n = k->bias ? (double)w[inputs * cols + j] : 0, s = 0, vj = (double)v[j];
-    b->supplied += weight * n * vj;
-    for (int i = 0; i < inputs; i++) {
-      double g = floor + (double)w[i * cols + j], source = gain * (double)from[i];
-      n += g * source;
-      s += g;
-      b->dissipated += weight * g * (source - vj) * (source - vj);
-      b->supplied += l == 1 ? g * source * (source - vj) : 0;
-    }
-    for (int i = 0; i < after; i++) {
-      double g = floor_behind + (double)behind[j * after + i];
-      n += back * g * (double)to[i];
-      s += back * a * g;
-    }
-
-    double in_diode = 0, left = current_left(net, l, j, n, s, vj, &in_diode);
+  for (int j = 0; j < net->layer[l].n; j++) {
+    double in_diode = 0, v = (double)c->now[l][j];
+    double left = current_left(net, l, j, all.current[j], all.load[j], v, &in_diode);
     b->kirchhoff = fmax(b->kirchhoff, fabs(left));
     b->dissipated += weight * in_diode;
   }
@@ -303,29 +402,33 @@ static bool input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
   return true;
 }
 
-/* n nodes of a layer, from currents to voltages, each as its rectifier lets it be. A node that
+/* n nodes of a layer, from currents to voltages, each as its junction lets it be. A node that
  * nothing is joined to is at 0. */
-static void rest_sample(const mho_network *net, int l, const load *s, mho_real *a) {
-  bool is_junction = net->resistive->rectifier == MHO_RECTIFIER_JUNCTION;
+static void rest_sample(const mho_network *net, int l, const mho_real *loads, mho_real *a) {
+  int n = net->layer[l].n;
   junction d = junction_of(net);
+  if (rectifier_of(net, l) != MHO_RECTIFIER_JUNCTION) {
+    for (int j = 0; j < n; j++)
+      a[j] = loads[j] > 0 ? a[j] / loads[j] : 0;
+    return;
+  }
 
-  for (int j = 0; j < net->layer[l].n; j++) {
-    mho_real total = loaded(s, j);
+  for (int j = 0; j < n; j++) {
     int side = side_of(net, l, j);
-    if (is_junction && side && total > 0)
-      a[j] = (mho_real)(side * node_voltage(&d, (double)total, side * (double)a[j]));
-    else
-      a[j] = total > 0 ? a[j] / total : 0;
+    double in = side * (double)a[j];
+    a[j] = loads[j] > 0 ? (mho_real)(side * node_voltage(&d, (double)loads[j], in)) : 0;
   }
 }
 
 /* u of a layer becomes v, with ideal diodes. */
 static void rectify(const mho_network *net, int l, mho_real *a) {
-  int n = net->layer[l].n, above = n / 2;
-  for (int j = 0; j < above; j++)
-    a[j] = a[j] > 0 ? a[j] : 0;
-  for (int j = above; j < n; j++)
-    a[j] = a[j] < 0 ? a[j] : 0;
+  int n = net->layer[l].n, channels = net->layer[l].channels, above = channels / 2;
+  for (mho_real *at = a; at < a + n; at += channels) {
+    for (int j = 0; j < above; j++)
+      at[j] = at[j] > 0 ? at[j] : 0;
+    for (int j = above; j < channels; j++)
+      at[j] = at[j] < 0 ? at[j] : 0;
+  }
 }
 
 /* From the input on layer 1, 3, .. and then the others, or one after another. */
@@ -345,11 +448,11 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
   const mho_phase *p = c->phase;
   const mho_network *net = p->net;
   size_t n = (size_t)net->layer[l].n, all = mho__phase_count(p, l);
-  bool is_ideal = net->resistive->rectifier == MHO_RECTIFIER_IDEAL && !is_output(net, l);
-  load s = load_of(p, l);
+  bool is_ideal = rectifier_of(net, l) == MHO_RECTIFIER_IDEAL;
+  const mho_real *loads = loads_of(p, l);
 
   for (int i = 0; i < p->n; i++)
-    rest_sample(net, l, &s, a + (size_t)i * n);
+    rest_sample(net, l, loads, a + (size_t)i * n);
   if (p->s->keep) /* where the difference finds how far a diode is from switching */
     memcpy(mho__values(net, p->s->keep, l, p->row0), a, all * sizeof *a);
   for (int i = 0; is_ideal && i < p->n; i++)
@@ -363,34 +466,32 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
 
 /* ---------------------------------------------------------------- the same of all samples */
 
+/* The current of a bias into node j of a layer. */
+static double bias_into(const mho_network *net, int l, int j) {
+  const mho_connection *k = connection_into(net, l);
+  int cols = k->xb->cols;
+  return k->bias ? (double)mho_crossbar_matrix(k->xb)[inputs_of(k) * cols + j % cols] : 0;
+}
+
 /* What the inputs of a sample supply, sum_i x_i^2 sum_j g_ij - sum_j v_j sum_i g_ij x_i.
  * x: [inputs]; loads: their sums of conductances; in: [n] currents into layer 1, with biases. */
 static double power_of_inputs(const mho_network *net, const mho_real *loads, const mho_real *x,
-                              const mho_real *bias, const mho_real *in, const mho_real *v) {
+                              const mho_real *in, const mho_real *v) {
   double power = 0;
   for (int i = 0; i < net->layer[0].n; i++)
     power += (double)loads[i] * (double)x[i] * (double)x[i];
   for (int j = 0; j < net->layer[1].n; j++)
-    power -= (double)v[j] * ((double)in[j] - (bias ? (double)bias[j] : 0));
+    power -= (double)v[j] * ((double)in[j] - bias_into(net, 1, j));
   return power;
-}
-
-/* The biases of a layer, [n]; NULL: it has none. */
-static const mho_real *biases_of(const mho_network *net, int l) {
-  const mho_connection *k = &net->connection[link_into(net, l)->connection];
-  size_t first = (size_t)(k->xb->rows - 1) * (size_t)k->xb->cols;
-  return k->bias ? mho_crossbar_matrix(k->xb) + first : NULL;
 }
 
 /* One sample in a layer: currents n into its nodes, which are at v. What conductances dissipate is
  * the sum over their ends of a voltage times the current that leaves it into them. */
-static void balance_sample(const mho_network *net, int l, const load *s, double weight,
+static void balance_sample(const mho_network *net, int l, const mho_real *loads, double weight,
                            const mho_real *n, const mho_real *v, mho_balance *b) {
-  const mho_real *bias = biases_of(net, l);
-
   for (int j = 0; j < net->layer[l].n; j++) {
-    double vj = (double)v[j], in = (double)n[j], total = (double)loaded(s, j), in_diode = 0;
-    double brought = bias ? (double)bias[j] * vj : 0;
+    double vj = (double)v[j], in = (double)n[j], total = (double)loads[j], in_diode = 0;
+    double brought = bias_into(net, l, j) * vj;
     double left = current_left(net, l, j, in, total, vj, &in_diode);
     b->kirchhoff = fmax(b->kirchhoff, fabs(left));
     b->supplied += weight * brought;
@@ -403,63 +504,83 @@ static void balance(const mho_phase *p, mho_balance *out, mho_settle_stats *stat
   const mho_resistive_config *own = net->resistive;
   const mho_real *x = mho__values(net, p->s->z, 0, p->row0);
   const mho_real *drive = mho__values(net, p->s->drive, 1, p->row0);
-  const mho_real *loads =
-      mho_crossbar_line_sums(net->connection[link_into(net, 1)->connection].xb, true);
   size_t inputs = (size_t)net->layer[0].n, first = (size_t)net->layer[1].n;
   mho_chunk c = {.phase = p};
   double weight = 1;
   for (int l = 1; l < mho_hidden_end(net); l++)
     c.now[l] = mho__values(net, p->s->z, l, p->row0);
 
+  find_loads_behind(net, connection_into(net, 1), p->thread->scratch);
   for (int i = 0; i < p->n; i++) {
     size_t at = (size_t)i;
-    double power = power_of_inputs(net, loads, x + at * inputs, biases_of(net, 1),
-                                   drive + at * first, c.now[1] + at * first);
+    double power = power_of_inputs(net, p->thread->scratch, x + at * inputs, drive + at * first,
+                                   c.now[1] + at * first);
     out[i] = (mho_balance){.dissipated = power, .supplied = power};
   }
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
     size_t n = (size_t)net->layer[l].n;
     mho_real *in = mho__values(net, p->s->next, l, p->row0);
-    load s = load_of(p, l);
     input(&c, l, NULL, in, stats);
+    const mho_real *loads = loads_of(p, l);
     for (int i = 0; i < p->n; i++)
-      balance_sample(net, l, &s, weight, in + (size_t)i * n, c.now[l] + (size_t)i * n, &out[i]);
+      balance_sample(net, l, loads, weight, in + (size_t)i * n, c.now[l] + (size_t)i * n, &out[i]);
     weight *= own->current / own->voltage;
   }
 }
 
 /* ---------------------------------------------------------------- the difference */
 
-/* e with an ideal diode, of a node that is kept at or above 0: u that it would be at without, in
- * the free phase, and e without. It ends where the diode begins to conduct, or begins where it
- * ceases to. */
-static double switched(double u, double e, double b) {
-  double end = u / b; /* e at v = 0 */
-  double beyond = u > 0 ? 0 : end;
-  double limit = u > 0 ? end : 0;
-  e -= beyond;
-  return b > 0 ? fmin(e, limit) : fmax(e, limit);
+/* e of n nodes with ideal diodes that keep them at or above 0 (side 1) or at or below (-1), from
+ * the currents that changes around them bring. Of u, that they would be at without diodes, in the
+ * free phase, and e without, e ends where the diode begins to conduct, or begins where it ceases
+ * to. */
+static void change_rectified(int n, double side, double nudge, const mho_real *loads,
+                             const mho_real *u, mho_real *e) {
+#pragma omp simd
+  for (int j = 0; j < n; j++) {
+    double load = (double)loads[j], free = side * (double)e[j] / load, up = side * (double)u[j];
+    double end = up / nudge; /* e at v = 0 */
+    double beyond = up > 0 ? 0 : end, limit = up > 0 ? end : 0, moved = free - beyond;
+    double least = moved < limit ? moved : limit, most = moved > limit ? moved : limit;
+    double changed = side * (nudge > 0 ? least : most);
+    e[j] = (mho_real)(load > 0 ? changed : 0);
+  }
+}
+
+/* The same with junctions, of a layer that is at v. */
+static void change_junctions(const mho_network *net, int l, double nudge, const mho_real *loads,
+                             const mho_real *v, mho_real *e) {
+  junction d = junction_of(net);
+  for (int j = 0; j < net->layer[l].n; j++) {
+    double side = side_of(net, l, j), load = (double)loads[j], in = -nudge * side * (double)e[j];
+    double change = load > 0 ? node_change(&d, load, side * (double)v[j], in) : 0;
+    e[j] = (mho_real)(side * change / -nudge);
+  }
 }
 
 /* e of a sample in a layer, from the currents that changes around it bring. u, v: [n] of its keep
  * and its state. */
-static void change_sample(const mho_phase *p, int l, const load *s, const mho_real *u,
+static void change_sample(const mho_phase *p, int l, const mho_real *loads, const mho_real *u,
                           const mho_real *v, mho_real *e) {
-  const mho_network *net = p->net;
-  bool is_junction = net->resistive->rectifier == MHO_RECTIFIER_JUNCTION;
-  double b = p->drive.strength;
-  junction d = junction_of(net);
+  const mho_layer *layer = &p->net->layer[l];
+  int channels = layer->channels, above = channels / 2, below = channels - above;
+  double nudge = p->drive.strength;
 
-  for (int j = 0; j < net->layer[l].n; j++) {
-    double total = (double)loaded(s, j), side = side_of(net, l, j), in = (double)e[j];
-    double free = total > 0 ? in / total : 0;
-    if (side == 0 || total <= 0)
-      e[j] = (mho_real)free;
-    else if (is_junction)
-      e[j] = (mho_real)(side * node_change(&d, total, side * (double)v[j], -b * side * in) / -b);
-    else
-      e[j] = (mho_real)(side * switched(side * (double)u[j], side * free, b));
+  switch (rectifier_of(p->net, l)) {
+  case MHO_RECTIFIER_JUNCTION:
+    change_junctions(p->net, l, nudge, loads, v, e);
+    break;
+  case MHO_RECTIFIER_IDEAL:
+    for (int i = 0; i < layer->n; i += channels) {
+      int half = i + above;
+      change_rectified(above, 1, nudge, loads + i, u + i, e + i);
+      change_rectified(below, -1, nudge, loads + half, u + half, e + half);
+    }
+    break;
+  default:
+    for (int j = 0; j < layer->n; j++)
+      e[j] = loads[j] > 0 ? (mho_real)((double)e[j] / (double)loads[j]) : 0;
   }
 }
 
@@ -480,9 +601,9 @@ static bool difference(const mho_phase *p, int l, const bool *fresh, mho_real *c
   else if (fresh[l + 1])
     read_back(p, l, mho__values(net, e, l + 1, p->row0), el, stats);
 
-  load s = load_of(p, l);
+  const mho_real *loads = loads_of(p, l);
   for (int i = 0; i < p->n; i++)
-    change_sample(p, l, &s, u + (size_t)i * n, v + (size_t)i * n, el + (size_t)i * n);
+    change_sample(p, l, loads, u + (size_t)i * n, v + (size_t)i * n, el + (size_t)i * n);
   return true;
 }
 
@@ -490,9 +611,23 @@ static bool difference(const mho_phase *p, int l, const bool *fresh, mho_real *c
 
 #define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
 
+/* Whether the layers of a convolutional network are pooled. */
+static bool has_pooling(const mho_experiment *e) {
+  const mho_param *p = mho_params_find(e->topology.entry->params, "conv");
+  char layers[MHO_TEXT_MAX] = "";
+  if (p)
+    mho_param_format(p, e->topology.params, true, layers, sizeof layers);
+  return strstr(layers, "pool");
+}
+
 static mho_err check_network(const mho_experiment *e, mho_errinfo *ei) {
-  if (strcmp(e->topology.entry->id, "layered"))
-    REFUSE("network.topology: dynamics.name 'resistive' joins layers in a chain: use layered");
+  const char *topology = e->topology.entry->id;
+  if (strcmp(topology, "layered") && strcmp(topology, "conv"))
+    REFUSE("network.topology: dynamics.name 'resistive' joins layers in a chain: use layered or "
+           "conv");
+  if (has_pooling(e))
+    REFUSE("network.conv: no conductance between nodes of dynamics.name 'resistive' passes the "
+           "largest voltage on: use strides (32x3s2p1) in place of pool");
   if (e->network.output != MHO_OUTPUT_STATE)
     REFUSE("network.output: with dynamics.name 'resistive' outputs are nodes, too: use state");
   if (e->network.forward_scale != 1)
@@ -575,16 +710,25 @@ static const char *idle(const mho_experiment *e, const char *key) {
   return is_neuron ? "nodes between resistors are no neurons (dynamics.name)" : NULL;
 }
 
-/* The network XS of Scellier's table 1. */
+/* The network XS of Scellier's table 1; of a convolutional one, strides in place of pooling. */
 static const mho_default defaults[] = {
-    {"network.hidden", "100"},      {"network.output", "state"},
-    {"network.biases", "true"},     {"network.init", "fan_in"},
-    {"feedback.scale", "1"},        {"settle.free", "4"},
-    {"settle.nudged", "4"},         {"rule.nudge", "1"},
-    {"rule.phases", "centred"},     {"rule.gradient", "normalized"},
-    {"update.optimizer", "sgd"},    {"update.rate", "0.006"},
-    {"update.schedule", "step"},    {"update.step_every", "1"},
-    {"update.step_factor", "0.99"}, {"train.batch", "4"},
+    {"network.hidden", "100"},
+    {"network.conv", "32x3s2p1 64x3s2p1"},
+    {"network.output", "state"},
+    {"network.biases", "true"},
+    {"network.init", "fan_in"},
+    {"feedback.scale", "1"},
+    {"settle.free", "4"},
+    {"settle.nudged", "4"},
+    {"rule.nudge", "1"},
+    {"rule.phases", "centred"},
+    {"rule.gradient", "normalized"},
+    {"update.optimizer", "sgd"},
+    {"update.rate", "0.006"},
+    {"update.schedule", "step"},
+    {"update.step_every", "1"},
+    {"update.step_factor", "0.99"},
+    {"train.batch", "4"},
     {"train.epochs", "10"},
 };
 

@@ -255,6 +255,13 @@ static bool belongs_to_replaced(const builder *b, const mho_section *s, const mh
   return false;
 }
 
+/* Whether the key is a default for the hidden layers that something brings, where the topology has
+ * keys of its own for them. */
+static bool makes_way(const builder *b, const mho_config_key *key) {
+  const mho_topology *topology = (const mho_topology *)b->e->topology.entry;
+  return key->is_brought && topology->own_layers && !strcmp(key->path, "network.hidden");
+}
+
 static bool takes_list(const mho_param *p) {
   return p->kind == MHO_PARAM_INTS || p->kind == MHO_PARAM_REALS || p->kind == MHO_PARAM_TEXT;
 }
@@ -280,8 +287,8 @@ static const mho_param *parameter_of(const builder *b, const mho_section *s, con
 static mho_err assign(const builder *b, const mho_section *s, const mho_config_key *key) {
   const char *name = key->path + strlen(s->name) + 1;
   void *at;
-  if (is_selector(s, name))
-    return MHO_OK; /* chosen already */
+  if (is_selector(s, name) || makes_way(b, key))
+    return MHO_OK; /* chosen already, or listed elsewhere */
 
   const mho_param *p = parameter_of(b, s, name, &at);
   if (!p && belongs_to_replaced(b, s, key, name))

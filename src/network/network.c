@@ -279,13 +279,14 @@ static bool learns_to_inhibit(const mho_network_options *o, mho_edge e) {
   return o->spiking && e.role == MHO_LATERAL && e.trained && e.from == e.to;
 }
 
-static weights weights_of(const mho_network *net, const mho_connection *c, mho_edge e, int init) {
+static weights weights_of(const mho_network *net, mho_edge e, int init) {
   const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
   weights w = {.inputs = a->outputs, .columns = b->n};
   int outputs = b->n;
 
   if (e.kernel) {
-    w.inputs = mho_conv_rows(&c->conv);
+    mho_conv conv = conv_of(net, e);
+    w.inputs = mho_conv_rows(&conv);
     w.columns = b->channels;
     outputs = e.kernel * e.kernel * b->channels;
   }
@@ -295,15 +296,16 @@ static weights weights_of(const mho_network *net, const mho_connection *c, mho_e
 
 /* Resistors of different layers meet at nodes, so that all have one unit of conductance, that of
  * the layer whose weights go furthest. */
-static double common_bound(const mho_network *net, int init) {
+static double common_bound(const mho_network *net, const mho_graph *g, int init) {
   double most = 0;
-  for (int l = 1; l < mho_hidden_end(net); l++)
-    most = fmax(most, bound_of(init, net->layer[l - 1].outputs, net->layer[l].n));
+  for (int i = 0; i < g->n_edges; i++)
+    if (is_forward(g->edge[i]))
+      most = fmax(most, weights_of(net, g->edge[i], init).bound);
   return most;
 }
 
-static mho_err add_connection(mho_network *net, const mho_network_options *o, mho_edge e, bool bias,
-                              mho_errinfo *ei) {
+static mho_err add_connection(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                              mho_edge e, bool bias, mho_errinfo *ei) {
   int index = net->n_connections;
   mho_connection *c = &net->connection[index];
   snprintf(c->name, sizeof c->name, "%s-%s", net->layer[e.from].name, net->layer[e.to].name);
@@ -322,10 +324,10 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   }
 
   /* biases of glorot and he weights begin at 0 */
-  weights w = weights_of(net, c, e, o->config->init);
+  weights w = weights_of(net, e, o->config->init);
   if (inhibits(o, e))
     w.bound = 1;
-  double widest = o->resistive ? common_bound(net, o->config->init) : w.bound;
+  double widest = o->resistive ? common_bound(net, g, o->config->init) : w.bound;
   double range = widest * o->device_config->weight_range;
   if (c->trained && o->config->w_max > 0) {
     range = o->config->w_max;
@@ -390,7 +392,7 @@ static mho_err add_forward(mho_network *net, const mho_network_options *o, const
       continue;
     bool bias = o->config->biases && !biased[e.to];
     biased[e.to] |= bias;
-    mho_err err = add_connection(net, o, e, bias, ei);
+    mho_err err = add_connection(net, o, g, e, bias, ei);
     if (err)
       return err;
   }
@@ -405,7 +407,7 @@ static mho_err add_others(mho_network *net, const mho_network_options *o, const 
     mho_edge e = g->edge[i];
     if (is_forward(e) || is_shared(o, e) || e.trained != trained)
       continue;
-    mho_err err = add_connection(net, o, e, false, ei);
+    mho_err err = add_connection(net, o, g, e, false, ei);
     if (err)
       return err;
   }
@@ -678,10 +680,11 @@ static void take_off_read_out(mho_graph *g) {
   g->n_edges = kept;
 }
 
-/* A network of resistors has every input twice, the second time with the other sign. */
+/* A network of resistors has every input twice, the second time with the other sign: images are
+ * planar, so that they have twice as many channels. */
 static void double_inputs(mho_graph *g) {
   g->size[0] *= 2;
-  g->channels[0] = g->height[0] = g->width[0] = 0;
+  g->channels[0] *= 2;
 }
 
 /* Layers, connections, links and lines, from the graph that the topology answers. */

@@ -144,3 +144,15 @@ void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int fi
     }
   }
 }
+
+int mho_conv_unit(const mho_conv *g, int position, int row) {
+  int square = g->kernel * g->kernel;
+  int channel = g->planar ? row / square : row % g->channels;
+  int tap = g->planar ? row % square : row / g->channels;
+  int y = position / g->out_width * g->stride - g->padding + tap / g->kernel;
+  int x = position % g->out_width * g->stride - g->padding + tap % g->kernel;
+  if (y < 0 || y >= g->height || x < 0 || x >= g->width)
+    return -1;
+  return g->planar ? (channel * g->height + y) * g->width + x
+                   : (y * g->width + x) * g->channels + channel;
+}

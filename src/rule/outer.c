@@ -127,44 +127,46 @@ static void multiply(const product *p, int width, int m, mho_real *out) {
   }
 }
 
-/* The rows of a convolution: over all positions of `samples` samples, without patches, or with the
- * patches of some positions at a time; added to what is there when `add`. */
-static void add_positions(const product *p, const mho_real *source, const mho_real *error,
-                          int samples, int m, bool add, mho_real *out) {
+/* The rows of a convolution: over all positions, without patches, or with the patches of some
+ * positions at a time. */
+static void convolve(const product *p, int m, mho_real *out) {
   const mho_connection *k = p->k;
-  int cols = k->xb->cols, all = samples * k->positions, at_once = patches_at_once(m);
+  const mho_outer *t = p->term;
+  int cols = k->xb->cols, all = t->n * k->positions, at_once = patches_at_once(m);
 
   if (mho_conv_is_direct(&k->conv)) {
-    if (!add)
-      memset(out, 0, (size_t)m * (size_t)cols * sizeof *out);
-    mho_conv_gradient(&k->conv, samples, source, error, p->row0, m, out);
+    memset(out, 0, (size_t)m * (size_t)cols * sizeof *out);
+    mho_conv_gradient(&k->conv, t->n, t->pre, t->post, p->row0, m, out);
     return;
   }
 
   for (int first = 0; first < all; first += at_once) {
     int some = mho_min(all - first, at_once);
-    mho_conv_gather(&k->conv, source, first, some, p->row0, m, p->patches, m);
-    mho_gemm(true, false, m, cols, some, 1, p->patches, m, error + (size_t)first * (size_t)cols,
-             cols, add || first > 0, out, cols);
+    mho_conv_gather(&k->conv, t->pre, first, some, p->row0, m, p->patches, m);
+    mho_gemm(true, false, m, cols, some, 1, p->patches, m, t->post + (size_t)first * (size_t)cols,
+             cols, first > 0, out, cols);
   }
 }
 
-static void convolve(const product *p, const mho_network *net, int m, mho_real *out) {
-  const mho_outer *t = p->term;
-  if (t->pre && t->post) {
-    add_positions(p, t->pre, t->post, t->n, m, false, out);
-    return;
-  }
+/* The same of ones behind: every column is the sum of the patches. */
+static void sum_patches(const product *p, int m, mho_real *out) {
+  const mho_connection *k = p->k;
+  int cols = k->xb->cols, all = p->term->n * k->positions, at_once = patches_at_once(m);
+  memset(out, 0, (size_t)m * (size_t)cols * sizeof *out);
 
-  size_t in = (size_t)net->layer[p->k->from].outputs, units = (size_t)net->layer[p->k->to].n;
-  for (int s = 0; s < t->n; s++) {
-    const mho_real *x = t->pre ? t->pre + (size_t)s * in : p->ones;
-    const mho_real *e = t->post ? t->post + (size_t)s * units : p->ones;
-    add_positions(p, x, e, 1, m, s > 0, out);
+  for (int first = 0; first < all; first += at_once) {
+    int some = mho_min(all - first, at_once);
+    mho_conv_gather(&k->conv, p->term->pre, first, some, p->row0, m, p->patches, m);
+    for (int q = 1; q < some; q++)
+      for (int i = 0; i < m; i++)
+        p->patches[i] += p->patches[(size_t)q * (size_t)m + (size_t)i];
+    for (int i = 0; i < m; i++)
+      for (int j = 0; j < cols; j++)
+        out[(size_t)i * (size_t)cols + (size_t)j] += p->patches[i];
   }
 }
 
-/* The row of the bias, whose input is always 1: post itself, summed. */
+/* What a line gets whose input is always 1: post itself, summed. */
 static void sum_post(const product *p, mho_real *out) {
   int cols = p->k->xb->cols, positions = p->k->positions;
   for (int j = 0; j < cols; j++)
@@ -177,15 +179,32 @@ static void sum_post(const product *p, mho_real *out) {
   }
 }
 
+/* The same of ones in front, which every line of a patch has, those in the border, too. */
+static void repeat_post(const product *p, int m, mho_real *out) {
+  size_t cols = (size_t)p->k->xb->cols;
+  sum_post(p, out);
+  for (int i = 1; i < m; i++)
+    memcpy(out + (size_t)i * cols, out, cols * sizeof *out);
+}
+
+static void find_rows_of_patches(const product *p, int m, mho_real *out) {
+  if (!p->term->pre)
+    repeat_post(p, m, out);
+  else if (!p->term->post)
+    sum_patches(p, m, out);
+  else
+    convolve(p, m, out);
+}
+
 /* out = scale pre^T post, rows of the crossbar. */
-static void find_product(const product *p, const mho_network *net, mho_real *out) {
+static void find_product(const product *p, mho_real *out) {
   const mho_connection *k = p->k;
   int cols = k->xb->cols;
   int inputs = p->term->lines ? k->xb->rows : k->xb->rows - k->bias;
   int m = mho_min(p->n, inputs - p->row0);
 
   if (m > 0 && k->conv.kernel && !p->term->lines)
-    convolve(p, net, m, out);
+    find_rows_of_patches(p, m, out);
   else if (m > 0)
     multiply(p, inputs, m, out);
   if (m < p->n && p->term->unbiased)
@@ -232,7 +251,7 @@ void mho_change_sum(const mho_network *net, int c, const mho_change *change, mho
     product p = {.k = k, .term = t, .ones = ones, .patches = ones + all_ones, row0, n};
     for (size_t j = 0; needs_ones(t) && j < all_ones; j++)
       ones[j] = 1;
-    find_product(&p, net, any ? scratch : out);
+    find_product(&p, any ? scratch : out);
     for (size_t j = 0; any && j < cells; j++)
       out[j] += scratch[j];
     any = true;

@@ -60,7 +60,7 @@ size_t mho_settle_read_scratch(const mho_network *net, int n) {
     size_t need = link_scratch(net, &net->connection[c], n);
     most = need > most ? need : most;
   }
-  for (int l = 1; l < net->n_layers; l++) { /* states are measured there too, see mho_measure */
+  for (int l = 0; l < net->n_layers; l++) { /* states are measured there too, see mho_measure */
     size_t need = 4 * (size_t)net->layer[l].n;
     most = need > most ? need : most;
   }

@@ -194,7 +194,7 @@ static mho_err find_power(bench *b, mho_spice *spice, int s, const mho_resistor_
     const mho_real *bias = mho_crossbar_matrix(k->xb) + (k->xb->rows - 1) * k->xb->cols;
     const double *v = b->v[OP][FREE][l] + (size_t)s * (size_t)net->layer[l].n;
     for (int j = 0; k->bias && j < net->layer[l].n; j++)
-      power += weight * (double)bias[j] * v[j];
+      power += weight * (double)bias[j % k->xb->cols] * v[j];
     weight *= own->current / own->voltage;
   }
   b->power[OP][s] = power;

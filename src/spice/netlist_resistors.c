@@ -6,6 +6,9 @@
  * Shockley's law as it is, of which the diode of ngspice keeps to the forward part: below
  * -3 n V_T it lets its current go to -I_s by a cube, up to .004 I_s beside it.
  *
+ * A convolution has the resistors of its kernel at every position; those that lead beyond the image
+ * lead to ground.
+ *
  * An amplifier is a source of voltage behind the node, and one of current that draws from the node
  * what a meter of 0 V sees. The nudge is a resistor to the target's voltage, or a current.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -33,17 +36,23 @@ static int outputs_of(const mho_network *net) {
   return mho_hidden_end(net) - 1;
 }
 
-static const mho_crossbar *crossbar_into(const mho_network *net, int l) {
-  return net->connection[net->link[net->layer[l].forward].connection].xb;
+static const mho_connection *connection_into(const mho_network *net, int l) {
+  return &net->connection[net->link[net->layer[l].forward].connection];
 }
 
-static bool has_bias(const mho_network *net, int l) {
-  return net->connection[net->link[net->layer[l].forward].connection].bias;
+static int inputs_of(const mho_connection *k) {
+  return k->xb->rows - k->bias;
 }
 
-/* Of line i to line j, in units of the network. */
-static double conductance(const mho_crossbar *x, int i, int j) {
-  return mho_crossbar_floor(x) + (double)mho_crossbar_matrix(x)[i * x->cols + j];
+/* The unit that line i leads to node j from; -1: ground, beyond the image. */
+static int unit_before(const mho_connection *k, int i, int j) {
+  return mho_connection_unit(k, j / k->xb->cols, i);
+}
+
+/* Of line i to node j, in units of the network. */
+static double conductance(const mho_connection *k, int i, int j) {
+  const mho_crossbar *x = k->xb;
+  return mho_crossbar_floor(x) + (double)mho_crossbar_matrix(x)[i * x->cols + j % x->cols];
 }
 
 static bool has_amplifiers(const mho_network *net) {
@@ -53,16 +62,16 @@ static bool has_amplifiers(const mho_network *net) {
 static double largest_conductance(const mho_network *net) {
   double most = 0;
   for (int l = 1; l <= outputs_of(net); l++) {
-    const mho_crossbar *x = crossbar_into(net, l);
-    for (int i = 0; i < x->rows - has_bias(net, l); i++)
-      for (int j = 0; j < x->cols; j++)
-        most = fmax(most, conductance(x, i, j));
+    const mho_connection *k = connection_into(net, l);
+    for (int i = 0; i < inputs_of(k); i++)
+      for (int j = 0; j < k->xb->cols; j++)
+        most = fmax(most, conductance(k, i, j));
   }
   return most;
 }
 
 mho_resistor_units mho__resistor_units(const mho_network *net, const mho_device_config *device) {
-  const mho_crossbar *first = crossbar_into(net, 1);
+  const mho_crossbar *first = connection_into(net, 1)->xb;
   double most = largest_conductance(net);
   double volts = net->array.read_voltage / net->resistive->input_gain;
   double siemens = most > 0 ? device->g_max / most : device->g_max;
@@ -74,20 +83,26 @@ mho_resistor_units mho__resistor_units(const mho_network *net, const mho_device_
 /* Whether every node of a layer is joined with the layer before it by nodes that a source holds, or
  * that are joined themselves: [n] of layer l from [n] of layer l - 1. */
 static void reach_forward(const mho_network *net, int l, const bool *before, bool *here) {
-  const mho_crossbar *x = crossbar_into(net, l);
-  int rows = x->rows - has_bias(net, l);
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < x->cols; j++)
-      here[j] = here[j] || (before[i] && conductance(x, i, j) > 0);
+  const mho_connection *k = connection_into(net, l);
+  int inputs = inputs_of(k);
+  for (int i = 0; i < inputs; i++)
+    for (int j = 0; j < net->layer[l].n; j++) {
+      int unit = unit_before(k, i, j);
+      bool is_held = unit < 0 || before[unit];
+      here[j] = here[j] || (is_held && conductance(k, i, j) > 0);
+    }
 }
 
 /* The same back: of layer l - 1 from layer l. */
 static void reach_back(const mho_network *net, int l, bool *before, const bool *here) {
-  const mho_crossbar *x = crossbar_into(net, l);
-  int rows = x->rows - has_bias(net, l);
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < x->cols; j++)
-      before[i] = before[i] || (here[j] && conductance(x, i, j) > 0);
+  const mho_connection *k = connection_into(net, l);
+  int inputs = inputs_of(k);
+  for (int i = 0; i < inputs; i++)
+    for (int j = 0; j < net->layer[l].n; j++) {
+      int unit = unit_before(k, i, j);
+      if (unit >= 0 && here[j] && conductance(k, i, j) > 0)
+        before[unit] = true;
+    }
 }
 
 /* The first node that no way of conductances leads to from an input. */
@@ -131,6 +146,14 @@ mho_err mho_netlist_resistors_check(const mho_network *net, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- head */
 
+/* Whether kernels reach beyond their images. */
+static bool has_ground(const mho_network *net) {
+  for (int l = 1; l <= outputs_of(net); l++)
+    if (connection_into(net, l)->conv.padding)
+      return true;
+  return false;
+}
+
 static void add_head(mho_spice_text *t, const mho_netlist_resistors *x) {
   const mho_network *net = net_of(x);
   const mho_resistive_config *own = net->resistive;
@@ -143,7 +166,10 @@ static void add_head(mho_spice_text *t, const mho_netlist_resistors *x) {
   if (has_amplifiers(net))
     add(t, "V(a_<layer>_<j>): behind their amplifiers; ");
   add(t, "1 in the network is v_unit\n"
-         "* r_<from>_<to>_<i>_<j>: conductances, 1 in the network is g_unit\n\n* parameters\n");
+         "* r_<from>_<to>_<i>_<j>: conductances, 1 in the network is g_unit\n");
+  if (has_ground(net))
+    add(t, "* r_<from>_<to>_g<line>_<j>: those of a kernel that lead beyond the image\n");
+  add(t, "\n* parameters\n");
   mho__netlist_parameter(t, "v_unit", unit.volts, "V, a unit of voltage");
   mho__netlist_parameter(t, "g_unit", unit.siemens, "S, a unit of conductance");
 
@@ -196,41 +222,54 @@ static void add_driver(mho_spice_text *t, const mho_network *net, int l, int i) 
     add(t, "%c_%s_%d ", letter, net->layer[l].name, i);
 }
 
-static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
-                             const mho_resistor_units *unit) {
-  const mho_crossbar *x = crossbar_into(net, l);
-  const mho_real *w = mho_crossbar_matrix(x);
+/* The conductance of line i into node j of layer l. */
+static void add_conductance(mho_spice_text *t, const mho_network *net, int l, int i, int j,
+                            const mho_resistor_units *units) {
+  const mho_connection *k = connection_into(net, l);
   const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
-  int rows = x->rows - has_bias(net, l);
+  int unit = unit_before(k, i, j);
+  double g = conductance(k, i, j);
+  if (!(g > 0))
+    return;
+
+  if (unit < 0) {
+    add(t, "R_%s_%s_g%d_%d 0 ", from, to, i, j);
+  } else {
+    add(t, "R_%s_%s_%d_%d ", from, to, unit, j);
+    add_driver(t, net, l - 1, unit);
+  }
+  add(t, "v_%s_%d ", to, j);
+  add_number(t, 1 / (g * units->siemens));
+  add(t, "\n");
+}
+
+static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
+                             const mho_resistor_units *units) {
+  const mho_connection *k = connection_into(net, l);
+  const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
+  const mho_real *bias = mho_crossbar_matrix(k->xb) + inputs_of(k) * k->xb->cols;
 
   add(t, "\n* conductances %s to %s (ohm)\n", from, to);
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < x->cols; j++) {
-      double g = conductance(x, i, j);
-      if (!(g > 0))
-        continue;
-      add(t, "R_%s_%s_%d_%d ", from, to, i, j);
-      add_driver(t, net, l - 1, i);
-      add(t, "v_%s_%d ", to, j);
-      add_number(t, 1 / (g * unit->siemens));
-      add(t, "\n");
-    }
+  for (int i = 0; i < inputs_of(k); i++)
+    for (int j = 0; j < net->layer[l].n; j++)
+      add_conductance(t, net, l, i, j, units);
 
-  if (!has_bias(net, l))
+  if (!k->bias)
     return;
   add(t, "* biases of %s (A)\n", to);
-  for (int j = 0; j < x->cols; j++) {
+  for (int j = 0; j < net->layer[l].n; j++) {
     add(t, "Ib_%s_%d 0 v_%s_%d ", to, j, to, j);
-    add_number(t, unit->amperes * (double)w[rows * x->cols + j]);
+    add_number(t, units->amperes * (double)bias[j % k->xb->cols]);
     add(t, "\n");
   }
 }
 
 static void add_node(mho_spice_text *t, const mho_network *net, int l, int j) {
   const char *name = net->layer[l].name;
+  int channels = net->layer[l].channels;
+  bool is_above = j % channels < channels / 2;
   if (net->resistive->rectifier != MHO_RECTIFIER_NONE)
-    add(t, "Xd_%s_%d v_%s_%d rectifier_%s\n", name, j, name, j,
-        j < net->layer[l].n / 2 ? "from" : "to");
+    add(t, "Xd_%s_%d v_%s_%d rectifier_%s\n", name, j, name, j, is_above ? "from" : "to");
   if (has_amplifiers(net))
     add(t,
         "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 {gain_voltage}\n"

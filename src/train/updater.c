@@ -227,13 +227,12 @@ static void lay_out_lines(const update_job *job, const mho_products *p, int c, i
   int rows = p->k->xb->rows, inputs = rows - p->k->bias;
   int number = job->round * u->drawn[c] + sample;
   mho_real *to = u->lines[c] + (size_t)sample * (size_t)rows;
-  const mho_real *from = p->term.pre ? p->term.pre : u->ones;
+  const mho_real *from = p->term.pre;
 
-  if (p->k->conv.kernel)
-    mho_conv_gather(&p->k->conv, from, p->term.pre ? number : number % p->positions, 1, 0, inputs,
-                    to, inputs);
+  if (from && p->k->conv.kernel)
+    mho_conv_gather(&p->k->conv, from, number, 1, 0, inputs, to, inputs);
   else
-    memcpy(to, p->term.pre ? from + (size_t)number * (size_t)inputs : from,
+    memcpy(to, from ? from + (size_t)number * (size_t)inputs : u->ones,
            (size_t)inputs * sizeof *to);
   if (p->k->bias)
     to[inputs] = p->term.unbiased ? 0 : 1;

@@ -40,6 +40,19 @@ static void test_amplifiers(void **state) {
   check(TWO JUNCTION "resistive: {rectifier: junction, amplifier: {voltage: 4, current: 1}}\n", 3);
 }
 
+#define IMAGE(layers) "network: {topology: conv, conv: " layers "}\n"
+
+/* A border of ground, strides, a dense layer behind. */
+static void test_convolutions(void **state) {
+  check(IMAGE("[4x3s2p1, 6x2]") "rule: {nudge: 0.1}\n", 3);
+  check(IMAGE("[4x3s2p1, 8]") "rule: {nudge: 0.1}\n" JUNCTION
+                              "resistive: {rectifier: junction, n_vt: 26 mV, i_s: 1e-6}\n",
+        3);
+  check(IMAGE("[2x4s2, 6x3p1]") "rule: {nudge: 0.1}\nupdate: {rate: 1e-7}\n"
+                                "resistive: {amplifier: {voltage: 2, current: 1}}\n",
+        3);
+}
+
 static void test_nudges(void **state) {
   check("network: {hidden: [20, 12], biases: false}\nrule: {nudge: 0.05, nudge_by: current}\n", 3);
   check("network: {hidden: [20, 12]}\nrule: {nudge: 3, phases: one_sided}\n", 3);
@@ -126,9 +139,10 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_diodes),           cmocka_unit_test(test_amplifiers),
-      cmocka_unit_test(test_nudges),           cmocka_unit_test(test_devices),
-      cmocka_unit_test(test_diode_of_ngspice), cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_diodes),       cmocka_unit_test(test_amplifiers),
+      cmocka_unit_test(test_convolutions), cmocka_unit_test(test_nudges),
+      cmocka_unit_test(test_devices),      cmocka_unit_test(test_diode_of_ngspice),
+      cmocka_unit_test(test_refusals),
   };
   if (!has_ngspice())
     return SKIPPED;

@@ -132,6 +132,33 @@ static void test_patches(void **state) {
   mho_experiment_free(e);
 }
 
+/* Ones in front are on the lines of the border, too: every row is the sum of what is behind. */
+static void test_border(void **state) {
+  mho_experiment *e = experiment("network: {topology: conv, conv: 4x3p1 6x3s2p1, biases: true}\n");
+  mho_trainer *t = trainer(e);
+  const mho_network *net = mho_trainer_network(t);
+
+  for (int c = 0; c < 2; c++) {
+    const mho_connection *k = &net->connection[c];
+    int units = net->layer[k->to].n, cols = k->xb->cols;
+    mho_real *v = draw((size_t)(SAMPLES * units));
+    mho_real *out = malloc(mho_crossbar_cells(k->xb) * sizeof *out);
+    mho_change change = {.n = 1, .term = {{.post = v, .n = SAMPLES, .scale = 0.5}}};
+    sum_in_slabs(net, c, &change, MHO_CHANGE_GRADIENT, 7, out);
+    for (int j = 0; j < cols; j++) {
+      double want = 0;
+      for (int i = j; i < SAMPLES * units; i += cols)
+        want += 0.5 * (double)v[i];
+      for (int i = 0; i < k->xb->rows; i++)
+        NEAR(out[i * cols + j], want, 1e-4, 1e-3);
+    }
+    free(v);
+    free(out);
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
 /* Nothing wanted is 0, and a dense part is added to the terms, to the gradient alone. */
 static void add_sevens(const void *of, int c, int row0, int rows, mho_real *out) {
   for (int i = 0; i < rows * 5; i++)
@@ -159,6 +186,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_dense),
       cmocka_unit_test(test_patches),
+      cmocka_unit_test(test_border),
       cmocka_unit_test(test_dense_part),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);

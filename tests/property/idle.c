@@ -363,6 +363,7 @@ static void test_floating_point(void **state) {
       "network: {hidden: [6, 6], output: state}\nrule: {phases: centred, error: live}\n",
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n",
       "network: {hidden: [24, 12]}\ndynamics: resistive\nrule: {nudge: 0.05}\n",
+      "network: {topology: conv, conv: 4x3s2p1 12}\ndynamics: resistive\nrule: {nudge: 0.05}\n",
       "network: {hidden: [24, 12]}\ndynamics: resistive\n"
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n"
       "resistive: {input_gain: 4, rectifier: junction, amplifier: {voltage: 2}}\n"

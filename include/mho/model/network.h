@@ -400,6 +400,12 @@ static inline double mho_spiking_gain(const mho_network *net, const mho_link *k)
     return c->forward_gain;
   return k->role == MHO_LATERAL ? c->lateral_gain : 1;
 }
+
+/** The unit of a connection's source that its row `row` reads at a position; -1 in the border of a
+ *  convolution. Not of layers that are pooled. */
+static inline int mho_connection_unit(const mho_connection *k, int position, int row) {
+  return k->conv.kernel ? mho_conv_unit(&k->conv, position, row) : row;
+}
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {
   const mho_crossbar *x = net->connection[k->connection].xb;

@@ -87,9 +87,12 @@ MHO_API bool mho_conv_fit(mho_conv *g);
  *  @param out  [n x ld], the first `rows` of each line written. */
 MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int row0,
                              int rows, mho_real *out, int ld);
-/** The adjoint of the gathering: add patches, [n x ld], to where they come from. */
+/** The adjoint of the gathering: add patches, [n x ld], to where they come from. With ld 0 one
+ *  patch stands for all of them. */
 MHO_API void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n,
                               mho_real *x);
+/** The number of the source that is row `row` of the patch at a position; -1 in the border. */
+MHO_API int mho_conv_unit(const mho_conv *g, int position, int row);
 
 /** The same without patches, where mho_conv_is_direct: with channels enough, in single precision,
  *  with libxsmm. The rows of the matrices are those of the patches; n samples of source x and

@@ -24,7 +24,7 @@ enum { MHO_RULE_STATES = 3, MHO_TERMS_MAX = 8 };
 typedef struct mho_outer {
   /** [n x outputs of the connection's source] and [n x units of its target]: a convolution reads
    *  patches of pre, a bias is the product with 1. With `lines` [n x rows] and [n x cols] of the
-   *  crossbar itself. NULL: ones. */
+   *  crossbar itself. NULL: ones, which lines of the border of an image have, too. */
   const mho_real *pre, *post;
   int n;
   double scale; /**< such as 1/samples */
