@@ -648,6 +648,10 @@ static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("device.mapping: a conductance between two nodes of dynamics.name 'resistive' is one "
            "device, and mapping '%s' has weights of both signs: use single",
            e->mapping.entry->id);
+  if (mho_experiment_has_cells(e) && e->device_config.cells.n > 1)
+    REFUSE("device.cells.n: a conductance between two nodes of dynamics.name 'resistive' is one "
+           "device, and %d would be added outside of it: leave it at 1",
+           (int)e->device_config.cells.n);
   if (mho_experiment_has_cells(e) && e->network.biases)
     REFUSE("network.biases: currents into nodes of dynamics.name 'resistive' are of both signs, "
            "which devices of device.model '%s' do not bring: set it to false",

@@ -103,6 +103,61 @@ static void test_devices_learn(void **state) {
   }
 }
 
+/* All conductances fall by (t/t0)^-nu, what they conduct at g_min with them: voltages stay, and
+ * power falls with them. */
+static void test_drift(void **state) {
+  static const char *const shapes[] = {NET("[12, 10], biases: false"),
+                                       "dynamics: resistive\nnetwork: {topology: conv, conv: "
+                                       "[4x3s2p1, 6x2], biases: false}\n"};
+  for (int i = 0; i < MHO_COUNT(shapes); i++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml, "%s" DATA IDEAL LONG "}\n%s%s", shapes[i], SINGLE,
+             "device: {drift: {law: power, nu: 0.05, t0: 20 s}}\n");
+    mho_experiment *e = experiment(yaml);
+    mho_trainer *t = trainer(e);
+    mho_images test = mho_trainer_dataset(t)->test;
+    mho_evaluation young, old;
+    OK(mho_trainer_evaluate(t, &test, &young, &ei));
+    OK(mho_trainer_age(t, 1e6, &ei));
+    OK(mho_trainer_evaluate(t, &test, &old, &ei));
+    NEAR(old.loss, young.loss, 1e-6, 0);
+    NEAR(old.dissipated, young.dissipated * pow(1e6 / 20, -0.05), 1e-6, 0);
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
+}
+
+/* What an update wants beyond the range of a device is counted, at g_max as at g_min. */
+static void test_clipped(void **state) {
+  const double rate = 30;
+  mho_experiment *e = experiment(NET("[12, 10], biases: false") SINGLE
+                                 "dataset: {train: 4, test: 4}\nresistive: {start: zero}\n"
+                                 "rule: {nudge: 0.1}\nupdate: {rate: 30, scheme: exact}\n");
+  mho_trainer *t = trainer(e);
+  const mho_network *net = mho_trainer_network(t);
+  int64_t above = 0, below = 0;
+  for (int c = 0; c < net->n_trained; c++) {
+    const mho_crossbar *x = net->connection[c].xb;
+    size_t n = mho_crossbar_cells(x);
+    double *g = malloc(n * sizeof *g), w_max = mho_crossbar_w_max(x);
+    OK(mho_trainer_gradient(t, 0, 4, c, g, &ei));
+    for (size_t i = 0; i < n; i++) {
+      double wanted = mho__crossbar_programmed(x)[i] - rate * g[i];
+      above += wanted > w_max;
+      below += wanted < 0;
+    }
+    free(g);
+  }
+
+  mho_epoch_row row;
+  OK(mho_trainer_epoch(t, &row, &ei));
+  print_message("  %d above g_max, %d below g_min\n", (int)above, (int)below);
+  assert_true(above > 0 && below > 0);
+  assert_int_equal(row.clipped, above + below);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
 /* ---------------------------------------------------------------- the negative nudge */
 
 static void test_negative_nudge(void **state) {
@@ -153,6 +208,9 @@ static void test_refused(void **state) {
       {"settle: {method: ode}\n", "settle.method: "},
       {"device: linear\n", "device.mapping: a conductance between"},
       {SINGLE, "network.biases: currents into nodes"},
+      {SINGLE "network: {biases: false}\ndevice: {cells: {n: 2}}\n",
+       "device.cells.n: a conductance"},
+      {SINGLE "network: {biases: false}\narray: {adc_bits: 8}\n", "array.model: nodes of"},
       {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\n",
        "array.wire.r_word: dyn"},
       {SINGLE "network: {biases: false}\nupdate: {scheme: tiki_taka, gamma: 0.1, fast_mapping: "
@@ -200,6 +258,8 @@ int main(void) {
       cmocka_unit_test(test_kept_states),
       cmocka_unit_test(test_devices_are_conductances),
       cmocka_unit_test(test_devices_learn),
+      cmocka_unit_test(test_drift),
+      cmocka_unit_test(test_clipped),
       cmocka_unit_test(test_negative_nudge),
       cmocka_unit_test(test_node_alone),
       cmocka_unit_test(test_refused),
