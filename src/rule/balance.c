@@ -252,10 +252,11 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 
 /* ---------------------------------------------------------------- memory */
 
-static mho_err own_new(const mho_network *net, const void *of, int batch, void **out,
+static mho_err own_new(const mho_experiment *e, const mho_network *net, int batch, void **out,
                        mho_errinfo *ei) {
+  const balance *own = (const balance *)(const void *)e->rule.params;
   *out = NULL;
-  if (((const balance *)of)->tied == TIED_FORWARD)
+  if (own->tied == TIED_FORWARD)
     return MHO_OK;
   return mho__tied_new(net, batch, out, ei);
 }

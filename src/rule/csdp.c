@@ -604,10 +604,10 @@ static void own_free(void *of) {
   mho_free(o);
 }
 
-static mho_err own_new(const mho_network *net, const void *params, int batch, void **out,
+static mho_err own_new(const mho_experiment *e, const mho_network *net, int batch, void **out,
                        mho_errinfo *ei) {
   int classes = mho_network_classes(net);
-  (void)params;
+  (void)e;
   if (classes < 2)
     return mho_fail(ei, MHO_ECONFIG,
                     "rule.name: csdp contrasts classes, and the data have %d: use data of two or "

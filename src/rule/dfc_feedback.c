@@ -99,9 +99,9 @@ static bool add_layers(dfc_feedback *f, const mho_network *net, size_t capacity)
   return ok;
 }
 
-mho_err mho__dfc_feedback_new(const mho_network *net, const void *params, int batch, void **out,
-                              mho_errinfo *ei) {
-  (void)params;
+mho_err mho__dfc_feedback_new(const mho_experiment *e, const mho_network *net, int batch,
+                              void **out, mho_errinfo *ei) {
+  (void)e;
   *out = NULL;
   if (!mho__dfc_learns_arrays(net))
     return MHO_OK;

@@ -22,8 +22,8 @@ bool mho__dfc_learns_arrays(const mho_network *net);
 bool mho__dfc_learns_in_lessons(const mho_network *net);
 
 /** See mho_rule.own_new: *out stays NULL where no arrays learn. */
-mho_err mho__dfc_feedback_new(const mho_network *net, const void *params, int batch, void **out,
-                              mho_errinfo *ei);
+mho_err mho__dfc_feedback_new(const mho_experiment *e, const mho_network *net, int batch,
+                              void **out, mho_errinfo *ei);
 void mho__dfc_feedback_free(void *own);
 
 /** See mho_rule.feedback_passes and mho_rule.learn_feedback. */

@@ -251,9 +251,9 @@ static bool add_connections(own *o, const mho_network *net, const perturb *p, in
   return true;
 }
 
-static mho_err own_new(const mho_network *net, const void *params, int capacity, void **out,
+static mho_err own_new(const mho_experiment *e, const mho_network *net, int capacity, void **out,
                        mho_errinfo *ei) {
-  const perturb *p = params;
+  const perturb *p = (const perturb *)(const void *)e->rule.params;
   own *o = mho_alloc(1, sizeof *o);
   bool ok = o != NULL;
 

@@ -180,12 +180,6 @@ static void scaling_free(void *own) {
   mho_free(s);
 }
 
-/* The experiment that a rule's parameters are part of. */
-static const mho_experiment *experiment_of(const void *params) {
-  size_t at = offsetof(mho_experiment, rule) + offsetof(mho_choice, params);
-  return (const mho_experiment *)(const void *)((const char *)params - at);
-}
-
 /* Waveforms as the config says, at its device. */
 static mho_err waves_new(const mho_experiment *e, mho_stdp_waves **out, mho_errinfo *ei) {
   const stdp *own = stdp_of(e);
@@ -194,10 +188,8 @@ static mho_err waves_new(const mho_experiment *e, mho_stdp_waves **out, mho_erri
                              ei);
 }
 
-static mho_err scaling_new(const mho_network *net, const void *params, int batch, void **own,
+static mho_err scaling_new(const mho_experiment *e, const mho_network *net, int batch, void **own,
                            mho_errinfo *ei) {
-  const stdp *p = params;
-  const mho_experiment *e = experiment_of(params);
   size_t widest = 1;
   (void)batch;
   for (int c = 0; c < net->n_trained; c++)
@@ -217,7 +209,7 @@ static mho_err scaling_new(const mho_network *net, const void *params, int batch
   }
 
   mho_err err = MHO_OK;
-  if (p->window == WAVEFORM)
+  if (stdp_of(e)->window == WAVEFORM)
     err = waves_new(e, &s->waves, ei);
   if (err)
     scaling_free(s);

@@ -106,7 +106,7 @@ static mho_err new_variables(mho_learner *learner, mho_errinfo *ei) {
   mho_err err = MHO_OK;
 
   if (rule->own_new)
-    err = rule->own_new(net, learner->e->rule.params, capacity, &learner->own, ei);
+    err = rule->own_new(learner->e, net, capacity, &learner->own, ei);
   if (!err && rule->n_vars)
     err = mho_vars_new(net, rule->var, rule->n_vars, capacity, &learner->vars, ei);
   if (!err && rule->n_vars)

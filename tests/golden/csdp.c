@@ -110,7 +110,7 @@ static bench *bench_new(const char *yaml) {
   b->k = spikes_new(whole);
   b->rule = (const mho_rule *)b->k->e->rule.entry;
   OK(mho_vars_new(b->k->net, b->rule->var, b->rule->n_vars, SAMPLES, &b->vars, &ei));
-  OK(b->rule->own_new(b->k->net, b->k->e->rule.params, SAMPLES, &b->own, &ei));
+  OK(b->rule->own_new(b->k->e, b->k->net, SAMPLES, &b->own, &ei));
   b->k->thread.update = update_of_label_1(b->k->thread.noise_seed);
   b->lesson = (mho_lesson){.net = b->k->net,
                            .dynamics = &scripted,

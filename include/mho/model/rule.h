@@ -240,9 +240,9 @@ typedef struct mho_rule {
   /** Nullable, of a rule with a controller: what is to be known of a lesson that has been learned
    *  from, all of a batch, for observe.control. @return MHO_OK; MHO_ENOMEM. */
   mho_err (*observe)(const mho_lesson *l, mho_control_view *out, mho_errinfo *ei);
-  /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
-   *  nullable, both. */
-  mho_err (*own_new)(const mho_network *net, const void *params, int batch, void **own,
+  /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples
+   *  of the network of an experiment; nullable, both. */
+  mho_err (*own_new)(const struct mho_experiment *e, const mho_network *net, int batch, void **own,
                      mho_errinfo *ei);
   void (*own_free)(void *own);
   /** The same for every thread, mho_thread.rule_workspace: for lessons of up to n samples that
