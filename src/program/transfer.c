@@ -227,8 +227,8 @@ static double chance(const passage *p, int kind) {
   return (double)u;
 }
 
-/* A write stands for the pulses that would bring the weights there at the nominal step, columns side
- * by side: so many are counted. dw: changes of n columns; returns the slots that they take. */
+/* A write stands for the pulses that would bring the weights there at the nominal step, columns
+ * side by side: so many are counted. dw: changes of n columns; returns the slots that they take. */
 static int count_write(const passage *p, int n, const mho_real *dw) {
   const mho_crossbar *fast = p->own->fast;
   float share[MHO_BANKS_MAX][MHO_DEVICE_BLOCK], *of[MHO_BANKS_MAX];
@@ -247,8 +247,8 @@ static int count_write(const passage *p, int n, const mho_real *dw) {
   return (int)fmin(most, 1e9);
 }
 
-/* Bring the row to its symmetry points, or to weight 0, as exactly as may be. Returns the slots that
- * it takes. */
+/* Bring the row to its symmetry points, or to weight 0, as exactly as may be. Returns the slots
+ * that it takes. */
 static int reset(const passage *p) {
   mho_tiki *own = p->own;
   const mho_real *weight = mho__crossbar_programmed(own->fast) + p->first;
