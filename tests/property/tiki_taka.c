@@ -303,10 +303,8 @@ static void test_arithmetic(void **state) {
   arithmetic(
       "", "variant: chopped, rate: 0.30419, chop_in: 0.03, chop_random: false, transfer_every: 2, "
           "auto_granularity: 40, forget: false, max_pulses: 3");
-  arithmetic(
-      "",
-      "variant: chopped, rate: 0.137153, momentum: 0.3, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
-      "transfer_reads: 7, auto_granularity: 0");
+  arithmetic("", "variant: chopped, rate: 0.137153, momentum: 0.3, chop_in: 0.1, chop_out: 0.1, "
+                 "transfer_every: 2, transfer_reads: 7, auto_granularity: 0");
   arithmetic(
       "",
       "variant: agad, rate: 0.50471, chop_in: 0.9, tail: 3, auto_granularity: 60, forget: true");
