@@ -49,8 +49,8 @@ void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, dou
  *  @param chop  nullable. */
 void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_choppers *chop,
                         int sample, int row0, int rows, mho_pulse_counts *counts);
-/** Refresh the matrix of x in rows row0 .. row0+rows-1 where trains of the job's samples meet, which
- *  have been replayed: cell by cell where these are few. */
+/** Refresh the matrix of x in rows row0 .. row0+rows-1 where trains of the job's samples meet,
+ *  which have been replayed: cell by cell where these are few. */
 void mho__trains_refresh(const mho_outer_job *job, mho_crossbar *x, int row0, int rows);
 
 #endif

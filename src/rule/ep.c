@@ -563,10 +563,11 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 
 static mho_err own_new(const mho_experiment *e, const mho_network *net, int batch, void **out,
                        mho_errinfo *ei) {
+  const ep *own = (const ep *)(const void *)e->rule.params;
   *out = NULL;
   if (net->resistive)
     return mho__squares_new(net, batch, out, ei);
-  return learns_both(net, (const ep *)(const void *)e->rule.params) ? mho__tied_new(net, batch, out, ei) : MHO_OK;
+  return learns_both(net, own) ? mho__tied_new(net, batch, out, ei) : MHO_OK;
 }
 
 /* A conductance below 0 that joins the outputs with their targets must leave them loaded. */
