@@ -121,7 +121,9 @@ def test_cells_of_several_devices_as_users_meet_them():
         assert json.loads(run('eval', name, *db, '--json').stdout)['accuracy'] == accuracy, (name, done)
         for other in [], ['--set', 'device.cells.n=1', '--set', 'device.cells.significance=[]', '--set', 'device.cells.write=all']:
             chip = lines('program', name, *db, *other, '--name', 'chip', '--json')[0]
-            assert chip['clipped'] == 0 and abs(chip['accuracy'] - accuracy) < 0.006, (name, other, chip)  # 2 of 360 images
+            has_two = scheme == 'tiki_taka'  # arrays, whose sum may be beyond what one of them holds
+            most, near = (0.05, 0.03) if has_two else (0, 0.006)  # 0.006: 2 of 360 images
+            assert chip['clipped'] <= most and abs(chip['accuracy'] - accuracy) < near, (name, other, accuracy, chip)
             assert json.loads(run('eval', 'chip', *db, '--json').stdout)['accuracy'] == chip['accuracy'], (name, other)
 
         run('export', name, *db, '--weights', name)
