@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/nonzero.h"
+
 enum {
   ROWS = 4,  /* that are added at a time, */
   SCAN = 32, /* and that are looked at at once, whether anything drives them */
@@ -36,14 +38,10 @@ static void start(int n, int cols, mho_real keep, mho_real *y) {
 
 /* Whether any of m rows from i on is driven. */
 static bool is_driven(const product *p, int i, int m) {
-  int any = 0;
-  for (int s = 0; s < p->n; s++) {
-    const mho_real *x = p->x + (size_t)s * (size_t)p->rows + (size_t)i;
-#pragma omp simd reduction(| : any)
-    for (int k = 0; k < m; k++)
-      any |= x[k] != 0;
-  }
-  return any;
+  for (int s = 0; s < p->n; s++)
+    if (mho__any_nonzero((size_t)m, p->x + (size_t)s * (size_t)p->rows + (size_t)i))
+      return true;
+  return false;
 }
 
 static void add_rows(const product *p) {

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "array/weights.h"
+#include "base/nonzero.h"
 #include "base/streams.h"
 
 /* ---------------------------------------------------------------- drawn */
@@ -36,16 +37,9 @@ static double largest(const side *l) {
 /* The first line from i on that may have a value. */
 static int next_of(const side *l, int i) {
   enum { SCAN = 32 };
-  for (; i < l->n; i += SCAN) {
-    int any = 0, m = mho_min(SCAN, l->n - i);
-    const mho_real *v = l->v + i;
-#pragma omp simd reduction(| : any)
-    for (int k = 0; k < m; k++)
-      any |= v[k] != 0;
-    if (any)
-      return i;
-  }
-  return l->n;
+  while (i < l->n && !mho__any_nonzero((size_t)mho_min(SCAN, l->n - i), l->v + i))
+    i += SCAN;
+  return mho_min(i, l->n);
 }
 
 /* The random words of a sample's trains. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "base/nonzero.h"
 #include "mho/model/num.h"
 #include "rule/phase.h"
 
@@ -78,13 +79,6 @@ static void add_occupied(int m, int cols, const mho_real *x, const occupied *e, 
   }
 }
 
-static bool any_is_set(int n, const mho_real *v) {
-  for (int i = 0; i < n; i++)
-    if (v[i] != 0)
-      return true;
-  return false;
-}
-
 /* multiply, sample after sample and without the zeros. */
 static void multiply_sparse(const product *p, int width, int m, mho_real *out) {
   const mho_outer *t = p->term;
@@ -95,7 +89,7 @@ static void multiply_sparse(const product *p, int width, int m, mho_real *out) {
   for (int s = 0; s < t->n; s++) {
     const mho_real *x = t->pre + (size_t)s * (size_t)width + p->row0;
     const mho_real *e = t->post + (size_t)s * (size_t)cols;
-    if (!any_is_set(m, x))
+    if (!mho__any_nonzero((size_t)m, x))
       continue;
     for (int j = 0; j < cols; j += COLUMNS) {
       find_occupied(mho_min(cols - j, COLUMNS), e + j, &found);

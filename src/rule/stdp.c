@@ -32,6 +32,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/nonzero.h"
 #include "dynamics/spike_trace.h"
 #include "mho/model/check.h"
 #include "rule/phase.h"
@@ -147,14 +148,6 @@ static double decay_of(double tau, const mho_tick *tick) {
   return exp(-tick->dt / tau);
 }
 
-static bool any_is_set(size_t n, const mho_real *v) {
-  int any = 0;
-#pragma omp simd reduction(| : any)
-  for (size_t i = 0; i < n; i++)
-    any |= v[i] != 0;
-  return any;
-}
-
 /* ---------------------------------------------------------------- what the rule works in */
 
 /* What the rule works in: what columns are brought to their sums with, and waveforms. */
@@ -247,7 +240,7 @@ static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
   mho__trace_step(own->traces, decay_of(own->tau_pre, tick), n, spike, pre);
   for (size_t i = 0; i < n; i++)
     row[i] = (mho_real)own->rate_post * pre[i];
-  return own->rate_pre > 0 && any_is_set(n, spike);
+  return own->rate_pre > 0 && mho__any_nonzero(n, spike);
 }
 
 /* What a layer is as columns. @return whether any of them fires. */
@@ -266,7 +259,7 @@ static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
   }
   mho__trace_step(own->traces, d, n, spike, post);
   mho__trace_step(own->traces, slowly, n, spike, slow);
-  return any_is_set(n, column);
+  return mho__any_nonzero(n, column);
 }
 
 /* Those on the lines; NULL where there are none. */

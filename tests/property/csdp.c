@@ -3,7 +3,7 @@
  * diagonal; energies that count samples and negatives; that it learns.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
-#include "experiment.h"
+#include "checkpoints.h"
 #include "mho/model/check.h"
 
 #define SMALL                                                                                      \
@@ -30,30 +30,6 @@ static const char *const configs[] = {
 };
 
 /* ---------------------------------------------------------------- threads and resumes */
-
-static mho_blob train(const mho_experiment *e, int threads, int epochs, const mho_blob *from) {
-  mho_context ctx = {0};
-  mho_trainer *t;
-  mho_epoch_row row;
-  mho_checkpoint_row c;
-  OK(mho_pool_new(threads, &ctx.pool, &ei));
-  OK(mho_trainer_new(&ctx, e, &t, &ei));
-  if (from)
-    OK(mho_trainer_load(t, from, &ei));
-  for (int i = 0; i < epochs; i++)
-    OK(mho_trainer_epoch(t, &row, &ei));
-  OK(mho_trainer_save(t, &c, &ei));
-  mho_trainer_free(t);
-  mho_pool_free(ctx.pool);
-  return c.blob;
-}
-
-/* All but the header of a checkpoint, which has a clock. */
-static void same_weights(const mho_blob *a, const mho_blob *b) {
-  enum { HEADER = 136 };
-  assert_int_equal(a->size, b->size);
-  assert_memory_equal((char *)a->data + HEADER, (char *)b->data + HEADER, a->size - HEADER);
-}
 
 static void test_threads_and_resume(void **state) {
   for (int i = 0; i < MHO_COUNT(configs); i++) {

@@ -2,7 +2,7 @@
  * of the threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
-#include "experiment.h"
+#include "checkpoints.h"
 #include "mho/model/check.h"
 #include "train/trainer.h"
 
@@ -202,30 +202,6 @@ static void test_tolerance(void **state) {
   assert_true(v.unsettled > 300); /* of 360: the synchronous map oscillates at this feedback */
   mho_trainer_free(t);
   mho_experiment_free(e);
-}
-
-static mho_blob train(const mho_experiment *e, int threads, int epochs, const mho_blob *from) {
-  mho_context ctx = {0};
-  mho_trainer *t;
-  mho_epoch_row row;
-  mho_checkpoint_row c;
-  OK(mho_pool_new(threads, &ctx.pool, &ei));
-  OK(mho_trainer_new(&ctx, e, &t, &ei));
-  if (from)
-    OK(mho_trainer_load(t, from, &ei));
-  for (int i = 0; i < epochs; i++)
-    OK(mho_trainer_epoch(t, &row, &ei));
-  OK(mho_trainer_save(t, &c, &ei));
-  mho_trainer_free(t);
-  mho_pool_free(ctx.pool);
-  return c.blob;
-}
-
-/* The part of a checkpoint that is not a clock: all but the header's last numbers (wall_s). */
-static void same_weights(const mho_blob *a, const mho_blob *b) {
-  enum { HEADER = 136 };
-  assert_int_equal(a->size, b->size);
-  assert_memory_equal((char *)a->data + HEADER, (char *)b->data + HEADER, a->size - HEADER);
 }
 
 static const char *hardware[] = {
