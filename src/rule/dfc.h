@@ -30,7 +30,7 @@ enum { DFC_EULER }; /* and behind it the explicit steppers in the order of MHO_O
 
 /** What the closed form misses of the first error, and of a control, at most, if the rows of the
  *  Jacobian are products of rounded numbers: results/control has what was measured. */
-#define DFC_ROUNDING 0.005
+#define DFC_ROUNDING 1e-3
 
 /** The first variables of the rule. DFC_CONTROL: u at the read-out, f of hidden layers. */
 enum { DFC_CONTROL };
@@ -60,9 +60,11 @@ typedef struct dfc_workspace {
   int64_t looks;
 
   /* Of a control at rest: */
-  mho_real *jacobian[MHO_LAYERS_MAX];    /**< [n x C x layer] J_l = d v_o/d v_l */
-  mho_bfloat16 *rounded[MHO_LAYERS_MAX]; /**< J_l rounded; NULL where numbers are not */
-  mho_real *miss[MHO_LAYERS_MAX];        /**< [n x layer]: by how much f was off */
+  mho_real *jacobian[MHO_LAYERS_MAX]; /**< [n x C x layer] J_l = d v_o/d v_l */
+  /** J_l rounded, in units of every row [n x C]; NULL where no layer reads rounded rows. */
+  int16_t *rounded[MHO_LAYERS_MAX];
+  mho_real *unit[MHO_LAYERS_MAX];
+  mho_real *miss[MHO_LAYERS_MAX]; /**< [n x layer]: by how much f was off */
   /** [n_layers], by the chain, of [n x layer]: controls of before, and of [4 x n x layer]: what
    *  the last two looks made of them and by how much they were off. */
   mho_real *before[MHO_LAYERS_MAX], *history[MHO_LAYERS_MAX];
@@ -104,10 +106,10 @@ typedef struct dfc_run {
 
 /* ---------------------------------------------------------------- what the controller does */
 
-/** Whether the closed form may miss so much that numbers are rounded for it (mho_bfloat16). */
-static inline bool mho__dfc_rounds(const dfc_params *p) {
-  return sizeof(mho_real) == 4 && p->tolerance >= DFC_ROUNDING;
-}
+/** What a control that is looked for may miss of the first error. */
+double mho__dfc_tolerance(const dfc_params *p);
+/** Whether numbers are rounded for the closed form: it may miss so much, and it pays here. */
+bool mho__dfc_rounds(const dfc_params *p);
 /** alpha~ of the keys: e = alpha~ u at rest. */
 double mho__dfc_leak(const dfc_params *p);
 /** The leak of the integral itself, alpha. */

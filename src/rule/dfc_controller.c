@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mho/model/num.h"
 #include "rule/dfc.h"
 
 double mho__dfc_leak(const dfc_params *p) {
@@ -24,6 +25,16 @@ double mho__dfc_integral_leak(const dfc_params *p) {
   if (p->gain > 0 && p->leak_on == DFC_LEAK_OF_INTEGRAL)
     return 1 / (p->gain - p->proportional);
   return p->gain > 0 ? 1 / p->gain : p->leak;
+}
+
+double mho__dfc_tolerance(const dfc_params *p) {
+  if (p->tolerance > 0)
+    return p->tolerance;
+  return sizeof(mho_real) == 8 ? 1e-11 : 1e-3;
+}
+
+bool mho__dfc_rounds(const dfc_params *p) {
+  return mho_int16_pays() && mho__dfc_tolerance(p) >= DFC_ROUNDING;
 }
 
 /* Which sample of the batch row s is of. */

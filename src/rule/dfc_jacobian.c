@@ -69,14 +69,14 @@ static void read_rows(const dfc_run *r, const mho_link *k, const mho_real *from,
 static bool read_rounded(const dfc_run *r, const mho_link *k, mho_real *to, bool add) {
   const mho_network *net = r->lesson->net;
   const mho_crossbar *x = net->connection[k->connection].xb;
-  const mho_bfloat16 *rows = r->w->rounded[k->from];
+  const int16_t *rows = r->w->rounded[k->from];
   const mho_real *panels = mho_crossbar_panel(x, k->transposed);
   bool pooled = net->layer[k->to].pool.size > 0;
   if (!rows || !panels || k->scale != 1 || pooled || !k->plain)
     return false;
 
-  mho_panels_gemm_bfloat16(r->w->classes * r->lesson->n, net->layer[k->to].n, net->layer[k->from].n,
-                           rows, panels, add, to, net->layer[k->to].n);
+  mho_panels_gemm_int16(r->w->classes * r->lesson->n, net->layer[k->to].n, net->layer[k->from].n,
+                        rows, r->w->unit[k->from], panels, add, to, net->layer[k->to].n);
   return true;
 }
 
@@ -137,8 +137,23 @@ static void add_products(const dfc_run *r, int l) {
       add_product(r, l, &net->link[i]);
 }
 
-/* J of layer l, and its share of JQ: a sample's rows get their slopes and are multiplied with one
- * another while they are at hand. */
+/* The rows of sample s in layer l get their slopes [n], from rows without, and are rounded. */
+static void finish_rows(const dfc_run *r, int l, int s, const mho_real *from,
+                        const mho_real *slopes) {
+  const dfc_workspace *w = r->w;
+  int classes = w->classes, n = r->lesson->net->layer[l].n;
+  mho_real *row = w->jacobian[l] + (size_t)s * rows_size(r, l);
+
+  for (int c = s * classes; c < (s + 1) * classes; c++, from += n, row += n) {
+    for (int i = 0; i < n; i++)
+      row[i] = from[i] * slopes[i];
+    if (w->rounded[l])
+      w->unit[l][c] = mho_int16_from(n, row, w->rounded[l] + (size_t)c * (size_t)n);
+  }
+}
+
+/* J of layer l, and its share of JQ: a sample's rows are multiplied with one another while they are
+ * at hand. */
 static void add_layer(const dfc_run *r, int l) {
   const dfc_workspace *w = r->w;
   const mho_real *shared = shared_rows(r, l), *slopes = w->other[l];
@@ -150,14 +165,7 @@ static void add_layer(const dfc_run *r, int l) {
 
   for (int s = 0; s < r->lesson->n; s++, slopes += n) {
     mho_real *rows = w->jacobian[l] + (size_t)s * rows_size(r, l);
-    for (int c = 0; c < classes; c++) {
-      mho_real *row = rows + c * n;
-      const mho_real *from = shared ? shared + c * n : row;
-      for (int i = 0; i < n; i++)
-        row[i] = from[i] * slopes[i];
-    }
-    if (w->rounded[l])
-      mho_bfloat16_from(rows_size(r, l), rows, w->rounded[l] + (size_t)s * rows_size(r, l));
+    finish_rows(r, l, s, shared ? shared : rows, slopes);
     if (!direct)
       mho_add_gram(classes, n, rows, w->k + (size_t)s * (size_t)(classes * classes));
   }

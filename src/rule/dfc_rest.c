@@ -424,13 +424,6 @@ static double first_leak(const dfc_run *r) {
   return mho__dfc_has_softmax(r) ? fmax(r->leak, FIRST_LEAK) : r->leak;
 }
 
-/* The share of the first error that a rest may miss. */
-static double tolerance_of(const dfc_run *r) {
-  if (r->p->tolerance > 0)
-    return r->p->tolerance;
-  return sizeof(mho_real) == 8 ? 1e-11 : 1e-3;
-}
-
 /* Those first samples that are without a rest once more, from no control on while the gain is
  * raised in smaller steps, by that part of their way at a look. @return how many have none. */
 static int approach(const root *x, dfc_run *quiet, mho_lesson *part, int samples, double way) {
@@ -495,7 +488,7 @@ void mho__dfc_solve(const dfc_run *r) {
     mho__dfc_mean_jacobian(&quiet);
   for (; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
     last = x.leak <= r->leak;
-    x.tolerance = last ? tolerance_of(r) : LOOSE;
+    x.tolerance = last ? mho__dfc_tolerance(r->p) : LOOSE;
     if (mho__dfc_is_direct(r))
       iterate(&x, begins);
     else

@@ -31,7 +31,7 @@ static bool add_exact(bool wanted, size_t n, double **out) {
   return !wanted || *out;
 }
 
-static bool add_rounded(bool wanted, size_t n, mho_bfloat16 **out) {
+static bool add_int16(bool wanted, size_t n, int16_t **out) {
   if (wanted)
     *out = mho_alloc(n, sizeof **out);
   return !wanted || *out;
@@ -46,13 +46,14 @@ static bool add_layer(dfc_workspace *w, const mho_network *net, const dfc_params
   bool mixes = w->control == DFC_SOLVE && net->path != MHO_PATH_DIRECT;
   bool means = in_time && p->read == DFC_MEAN;
   bool estimates = w->control == DFC_SOLVE && net->path == MHO_PATH_DIRECT;
-  bool rounds = w->control == DFC_LINEAR && mho__dfc_rounds(p);
+  bool rounds = hidden && has_others && w->control == DFC_LINEAR && mho__dfc_rounds(p);
   size_t pairs = (size_t)mho__dfc_pairs(w->classes);
 
   bool ok = add_real(has_input, n, &w->input[l]) && add_real(hidden, n, &w->other[l]) &&
             add_real(again, n, &w->again[l]) &&
             add_real(hidden && !in_time, (size_t)w->classes * n, &w->jacobian[l]) &&
-            add_rounded(hidden && rounds, (size_t)w->classes * n, &w->rounded[l]) &&
+            add_int16(rounds, (size_t)w->classes * n, &w->rounded[l]) &&
+            add_real(rounds, (size_t)(w->classes * w->n), &w->unit[l]) &&
             add_real(hidden && !in_time, n, &w->miss[l]) && add_real(mixes, n, &w->before[l]) &&
             add_real(mixes, 4 * n, &w->history[l]) && add_exact(hidden && in_time, n, &w->v[l]) &&
             add_real(means, n, &w->mean_e[l]) && add_real(means && hidden, n, &w->mean_z[l]) &&
@@ -151,6 +152,7 @@ static void free_layer(dfc_workspace *w, int l) {
   mho_free(w->other[l]);
   mho_free(w->jacobian[l]);
   mho_free(w->rounded[l]);
+  mho_free(w->unit[l]);
   mho_free(w->miss[l]);
   mho_free(w->before[l]);
   mho_free(w->history[l]);

@@ -23,7 +23,7 @@ typedef struct method {
 static const method methods[] = {
     {"backpropagation", "rule: bp"},
     {"linear, nudged", "rule: {name: dfc, control: linear}", true},
-    {"linear, rounded", "rule: {name: dfc, control: linear, tolerance: 0.005}", true},
+    {"linear, exact", "rule: {name: dfc, control: linear, tolerance: 1e-6}", true},
     {"linear, label", "rule: {name: dfc, control: linear, target: label, gain: 2.5}", true},
     {"solve direct, nudged", "rule: {name: dfc, control: solve}\nfeedback: {path: direct}", true,
      true, true},
