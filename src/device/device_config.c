@@ -212,9 +212,11 @@ static const mho_param device_table[] = {
                .idle = without_reference),
     MHO_P_INT(mho_device_config, refresh_every, "refresh.every", 1, 1, 1e9,
               "mapping one_sided: updates from refresh to refresh", .idle = without_refresh),
-    MHO_P_REAL(mho_device_config, refresh_above, "refresh.above", "", 0.75, 0.01, 1,
-               "mapping one_sided: a device above it has its pair written anew, of the range",
-               .idle = without_refresh),
+    MHO_P_REAL(
+        mho_device_config, refresh_above, "refresh.above", "", 0.75, 0.01, 1,
+        "mapping one_sided: a device above it has its pair written anew, of the range, unless "
+        "one side of it is low already",
+        .idle = without_refresh),
     MHO_P_REAL(mho_device_config, weight_range, "weight_range", "", 3, 0.01, 1000,
                "w_max of a connection over its largest drawn weight, and no less than holds "
                "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max",

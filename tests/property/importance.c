@@ -405,7 +405,7 @@ static void test_added_currents(void **state) {
   print_message("  rank correlation of one read: %.4f written exactly, %.4f with pairs refreshed, "
                 "%.4f rarely so\n",
                 exact, refreshed, rarely);
-  assert_true(exact > 0.99 && refreshed > 0.99 && rarely > 0.8);
+  assert_true(exact > 0.99 && refreshed > 0.96 && rarely > 0.8 && refreshed > rarely);
 }
 
 /* What is read is what devices of both signs conduct, whatever they were written by. */

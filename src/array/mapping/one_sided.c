@@ -5,8 +5,8 @@
  * A written weight lies on one device of the pair and the other is at its low end. Pulses go to G+
  * to raise a weight and to G- to lower it, which devices need whose RESET is abrupt, such as phase
  * change memory. Pairs fill up: every device.refresh.every updates those that have a device above
- * device.refresh.above are RESET, both, and their difference is brought back by SET pulses, with a
- * read after each.
+ * device.refresh.above, and none of whose sides is low, are RESET, and their difference is brought
+ * back by SET pulses, with a read after each.
  *
  * Source: M. Suri et al., IEDM 2011, 4.4.1; G. Burr et al., IEEE T-ED 62, 3498 (2015).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -42,6 +42,12 @@ static void pulses(const mho_crossbar *x, int n, const int16_t *count, int16_t *
 
 static bool is_faulty(const mho_cells *c, size_t cell) {
   return c->fault && c->fault[cell];
+}
+
+/* Whether a device is near its low end. */
+static bool is_low(const mho_cells *c, size_t cell) {
+  size_t k = c->varied ? cell : 0;
+  return c->state[cell] <= c->low[k] + 0.02f * (c->high[k] - c->low[k]);
 }
 
 /* Whether no device of a cell moves. */
@@ -94,9 +100,8 @@ static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, 
   for (int turn = 0; turn < TRIES; turn++) {
     int some = 0;
     for (int i = 0; i < n; i++) {
-      size_t cell = first + (size_t)i, k = c->varied ? cell : 0;
-      bool down = c->state[cell] <= c->low[k] + 0.02f * (c->high[k] - c->low[k]);
-      bool pulse = chosen[i] && !(turn && down) && !is_faulty(c, cell);
+      size_t cell = first + (size_t)i;
+      bool pulse = chosen[i] && !(turn && is_low(c, cell)) && !is_faulty(c, cell);
       one[i] = pulse ? -1 : 0;
       some += pulse;
     }
@@ -114,8 +119,22 @@ static bool is_above(const mho_crossbar *x, size_t cell, float g) {
   return false;
 }
 
-/* The pairs of a block that have a device above refresh_above, and how far one side of each must
- * be above the other: p of G+ over G-, q of G- over G+. @return how many pairs. */
+/* Whether no device on that side of a pair holds anything that a RESET would free. */
+static bool side_is_low(const mho_crossbar *x, int bank, size_t cell) {
+  int first, devices = mho_crossbar_devices(x, bank, &first);
+  for (int d = 0; d < devices; d++)
+    if (!is_low(x->bank[first + d], cell))
+      return false;
+  return true;
+}
+
+/* Whether a pair is full: its difference can be held by less of both. */
+static bool is_full(const mho_crossbar *x, size_t cell, float above) {
+  return is_above(x, cell, above) && !side_is_low(x, 0, cell) && !side_is_low(x, 1, cell);
+}
+
+/* The pairs of a block that are full, and how far one side of each must be above the other: p of G+
+ * over G-, q of G- over G+. @return how many pairs. */
 static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, float *p, float *q) {
   float above = (float)x->bank[0]->config.refresh_above;
   float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK];
@@ -124,7 +143,7 @@ static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, f
   mho_crossbar_held(x, 0, first, n, a);
   mho_crossbar_held(x, 1, first, n, b);
   for (int i = 0; i < n; i++) {
-    chosen[i] = is_above(x, first + (size_t)i, above);
+    chosen[i] = is_full(x, first + (size_t)i, above);
     p[i] = chosen[i] && a[i] > b[i] ? a[i] - b[i] : 0;
     q[i] = chosen[i] && b[i] > a[i] ? b[i] - a[i] : 0;
     some += chosen[i];
