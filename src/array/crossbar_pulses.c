@@ -54,6 +54,61 @@ void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const 
       mho__group_pulse_at(x, k, n, cell, b.count[k], step, counts);
 }
 
+/* Pulses that one pulse of a weight, up (1) or down (-1), is to every bank of the mapping, 0 where
+ * it reaches none; without cells, of all. @return how many banks there are. */
+static int one_pulse(const mho_crossbar *x, int16_t way, int16_t *pulse) {
+  int16_t *at[MHO_BANKS_MAX];
+  for (int k = 0; k < MHO_BANKS_MAX; k++) {
+    at[k] = &pulse[k];
+    pulse[k] = 0;
+  }
+
+  if (!x->mapping)
+    return 0;
+  x->mapping->pulses(x, 1, &way, at);
+  for (int k = 0; k < x->mapping->n_banks; k++)
+    pulse[k] = mho__mapping_writes(x->mapping, k) ? pulse[k] : 0;
+  return x->mapping->n_banks;
+}
+
+static uint64_t ones(int n) {
+  return n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
+}
+
+/* What a series is to a bank to which a pulse up is `up` and one down `down`: 1, 0 or -1. */
+static void series_of_bank(const mho_pulse_series *s, int up, int down, mho_pulse_series *own) {
+  own->n = s->n;
+  for (int i = 0; i < s->n; i++) {
+    int rising = __builtin_popcountll(s->up[i]), n = s->count[i];
+    own->cell[i] = s->cell[i];
+    if (up && down) {
+      uint64_t falling = ones(n) & ~s->up[i];
+      own->count[i] = s->count[i];
+      own->up[i] = (up > 0 ? s->up[i] : 0) | (down > 0 ? falling : 0);
+    } else {
+      own->count[i] = (uint8_t)(up ? rising : n - rising);
+      own->up[i] = up + down > 0 ? ones(own->count[i]) : 0;
+    }
+  }
+}
+
+void mho__crossbar_pulse_series(mho_crossbar *x, const mho_pulse_series *s, uint64_t step,
+                                mho_pulse_counts *counts) {
+  int16_t up[MHO_BANKS_MAX], down[MHO_BANKS_MAX];
+  int banks = one_pulse(x, 1, up);
+  one_pulse(x, -1, down);
+
+  for (int k = 0; k < banks; k++) {
+    bool as_it_is = up[k] == 1 && down[k] == -1;
+    mho_pulse_series own;
+    if (!up[k] && !down[k])
+      continue;
+    if (!as_it_is)
+      series_of_bank(s, up[k], down[k], &own);
+    mho__group_pulse_series(x, k, as_it_is ? s : &own, step, counts);
+  }
+}
+
 void mho_crossbar_shares(const mho_crossbar *x, int n, const mho_real *dw, float *const *dg) {
   float unit = (float)(1 / x->w_max), d[MHO_DEVICE_BLOCK];
   for (int i = 0; i < n; i++)
@@ -78,26 +133,9 @@ void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real 
   mho_crossbar_refresh(x, first, (size_t)n);
 }
 
-/* Pulses that one pulse up of a weight is to every bank of the mapping, 0 where it reaches none;
- * without cells, of all. @return how many banks there are. */
-static int pulse_up(const mho_crossbar *x, int16_t *pulse) {
-  int16_t up = 1, *at[MHO_BANKS_MAX];
-  for (int k = 0; k < MHO_BANKS_MAX; k++) {
-    at[k] = &pulse[k];
-    pulse[k] = 0;
-  }
-
-  if (!x->mapping)
-    return 0;
-  x->mapping->pulses(x, 1, &up, at);
-  for (int k = 0; k < x->mapping->n_banks; k++)
-    pulse[k] = mho__mapping_writes(x->mapping, k) ? pulse[k] : 0;
-  return x->mapping->n_banks;
-}
-
 double mho_crossbar_step(const mho_crossbar *x, double step) {
   int16_t pulse[MHO_BANKS_MAX];
-  int banks = pulse_up(x, pulse);
+  int banks = one_pulse(x, 1, pulse);
   double sum = 0;
   for (int k = 0; k < banks; k++)
     sum += x->mapping->bank[k].gain * pulse[k];
@@ -106,7 +144,7 @@ double mho_crossbar_step(const mho_crossbar *x, double step) {
 
 int mho_crossbar_pulsed(const mho_crossbar *x) {
   int16_t pulse[MHO_BANKS_MAX];
-  int banks = pulse_up(x, pulse), n = 0;
+  int banks = one_pulse(x, 1, pulse), n = 0;
   for (int k = 0; k < banks; k++)
     n += pulse[k] != 0;
   return n * mho_crossbar_at_once(x);

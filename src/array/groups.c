@@ -463,6 +463,40 @@ void mho__group_pulse_at(mho_crossbar *x, int k, int n, const uint32_t *cell, co
   go_on(of, n, 0, cell, count);
 }
 
+/* Of pulses in turn those of device d. */
+static void series_in_turn(const mho_group *of, int d, const mho_pulse_series *s,
+                           mho_pulse_series *own) {
+  own->n = s->n;
+  for (int i = 0; i < s->n; i++) {
+    own->cell[i] = s->cell[i];
+    own->count[i] = 0;
+    own->up[i] = 0;
+    for (int k = (d - of->turn[s->cell[i]] + of->n) % of->n; k < s->count[i]; k += of->n)
+      own->up[i] |= (s->up[i] >> k & 1) << own->count[i]++;
+  }
+}
+
+void mho__group_pulse_series(mho_crossbar *x, int k, const mho_pulse_series *s, uint64_t step,
+                             mho_pulse_counts *counts) {
+  if (!x->groups) {
+    mho__cells_pulse_series(x->bank[k], s, step, counts);
+    return;
+  }
+
+  const mho_group *of = &x->groups->group[k];
+  int devices = x->groups->write == MHO_CELL_CARRY ? 1 : of->n;
+  for (int d = 0; d < devices; d++) {
+    mho_pulse_series own;
+    if (of->turn)
+      series_in_turn(of, d, s, &own);
+    mho__cells_pulse_series(x->bank[of->first + d], of->turn ? &own : s, step, counts);
+  }
+  for (int i = 0; of->turn && i < s->n; i++) {
+    uint8_t *turn = &of->turn[s->cell[i]];
+    *turn = (uint8_t)((*turn + s->count[i]) % of->n);
+  }
+}
+
 void mho__group_accept(mho_crossbar *x, int k, size_t cell, uint64_t step) {
   if (!x->groups) {
     mho__cell_accept(x->bank[k], cell, step);

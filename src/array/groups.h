@@ -4,6 +4,7 @@
 #ifndef MHO_ARRAY_GROUPS_H
 #define MHO_ARRAY_GROUPS_H
 
+#include "device/series.h"
 #include "mho/model/array.h"
 
 /* Of one bank of the mapping. What is no device, but a circuit's current, is a group of one. */
@@ -58,6 +59,8 @@ bool mho__group_is_outside(const mho_crossbar *x, int k, size_t cell, double g);
 /** Pulses on scattered cells, see mho_crossbar_pulse_bank. */
 void mho__group_pulse_at(mho_crossbar *x, int k, int n, const uint32_t *cell, const int16_t *count,
                          uint64_t step, mho_pulse_counts *counts);
+void mho__group_pulse_series(mho_crossbar *x, int k, const mho_pulse_series *s, uint64_t step,
+                             mho_pulse_counts *counts);
 /** Give the devices of a cell that verified pulses have brought to what they have the error of a
  *  verified write: all of them, the one that was pulsed last, or the one that takes the pulses. */
 void mho__group_accept(mho_crossbar *x, int k, size_t cell, uint64_t step);

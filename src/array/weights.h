@@ -7,6 +7,7 @@
 #ifndef MHO_ARRAY_WEIGHTS_H
 #define MHO_ARRAY_WEIGHTS_H
 
+#include "device/series.h"
 #include "mho/model/array.h"
 
 struct mho_weights {
@@ -47,6 +48,11 @@ void mho__crossbar_symmetry(const mho_crossbar *x, mho_real *out);
 /** mho_crossbar_change of neighbours, many of which are pulsed; the matrix is not refreshed. */
 void mho__crossbar_change_some(mho_crossbar *x, size_t first, int n, const int16_t *count,
                                uint64_t step, mho_pulse_counts *counts);
+
+/** Pulses that raise and lower the weights of scattered cells, one after another. The matrix is not
+ * refreshed. */
+void mho__crossbar_pulse_series(mho_crossbar *x, const mho_pulse_series *s, uint64_t step,
+                                mho_pulse_counts *counts);
 
 /** mho_crossbar_refresh of n scattered cells. */
 void mho__crossbar_refresh_at(mho_crossbar *x, int n, const uint32_t *cell);

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "mho/base.h"
+#include "base/rng.h"
 
 #ifdef __SSE2__
 #include <immintrin.h>
@@ -236,6 +236,23 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
 
     for (int i = 0; i < m; i++)
       out[i0 + (size_t)i] = cell[i0 + (size_t)i] & 1 ? b[i] : a[i];
+  }
+}
+
+void mho__rng_normal_four(mho_rng rng, uint64_t step, int n, const uint32_t *cell,
+                          float out[MHO_RNG_FOUR][MHO_RNG_CELLS]) {
+  group g;
+  for (int i0 = 0; i0 < n; i0 += BLOCKS) {
+    int m = mho_min(n - i0, BLOCKS), blocks = rounded_up(m);
+    for (int i = 0; i < blocks; i++)
+      g.block[i] = i < m ? cell[i0 + i] : 0;
+    philox(rng, step, blocks, &g);
+
+#pragma omp simd
+    for (int i = 0; i < blocks; i++) {
+      normal_pair(g.word[0][i], g.word[1][i], &out[0][i0 + i], &out[1][i0 + i]);
+      normal_pair(g.word[2][i], g.word[3][i], &out[2][i0 + i], &out[3][i0 + i]);
+    }
   }
 }
 

@@ -24,6 +24,8 @@
  *   ORDER    3, of seed 0                    0                       row             data
  *   ORDER    axis of a study                 MHO_DESIGN_...          sample          study
  *   PULSE    bank n                          mho__step_pulse          cell            device
+ *   PULSE    bank n                          mho__step_pulse,         4 cell + rank   device
+ *                                            rank / 4                 modulo 4        (series)
  *   ROUND    bank n                          programming             cell            pulses
  *   ROUND    2 connection                    programming             cell            write_verify
  *   ROUND    2 connection + side             programming             active line     stochastic
@@ -47,6 +49,7 @@
  *   pulses, sign, accumulate, exact           update
  *   write_verify                              update << 6 | round
  *   stochastic, fast array of tiki_taka       term << 40 | sample of the run << 5 | slot
+ *     of the fast array: the last sample before, slot 31 where the row is then read, else 0
  *   slow array of tiki_taka                   number of the row's read
  *
  * and beside them, in every run:

@@ -68,9 +68,8 @@ void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uin
     show_cell(c, first + (size_t)i, count[i], xi[i]);
 }
 
-/* The same of scattered cells. */
-static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
-                    uint64_t step) {
+void mho__cells_show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
+                        uint64_t step) {
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
     mho_rng_normal_at(c->noise, mho__step_show(step), (size_t)n, cell, xi);
@@ -87,54 +86,6 @@ static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *co
 /* Pulses of a count, whichever way they go. */
 static inline int16_t size_of(int16_t count) {
   return (int16_t)(count < 0 ? -count : count);
-}
-
-/* Move n states to the levels that cells can have: a pulse begins and ends at a level
- * (device.levels). */
-static inline void to_levels(const mho_cells *c, int n, const float *low, const float *high,
-                             float *g) {
-  if (c->config.levels < 2)
-    return;
-  float steps = (float)(c->config.levels - 1);
-  for (int i = 0; i < n; i++)
-    g[i] = mho__nearest_level(steps, low[i], high[i], g[i]);
-}
-
-/* Where a change takes a state that has a rest: rounded within the bounds, and what that leaves
- * out. */
-static inline float move_finely(float g, float change, float low, float high, float *rest) {
-  float t = *rest + change, sum = g + t, v = clipped(sum, low, high);
-  float left = v == sum ? (g - sum) + t : 0;
-  if (v == high)
-    left = fminf(left, 0);
-  if (v == low)
-    left = fmaxf(left, 0);
-  *rest = left;
-  return v;
-}
-
-/* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named.
- * NULL: wholly. */
-static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell,
-                             const float *dir, float *out) {
-  if (!c->amplitude[0])
-    return NULL;
-  for (int i = 0; i < n; i++) {
-    size_t at = cell ? cell[i] : first + (size_t)i;
-    out[i] = c->amplitude[dir[i] > 0 ? 0 : 1][at];
-  }
-  return out;
-}
-
-/* The model's answer to one pulse on a block, strongly or weakly (amplitude, nullable). */
-static void answer(const mho_cells *c, mho_device_block *b, const float *amplitude) {
-  b->amplitude = c->model->response ? amplitude : NULL;
-  c->model->pulse(b);
-  if (!amplitude || c->model->response)
-    return;
-#pragma omp simd
-  for (int i = 0; i < b->n; i++)
-    b->out[i] *= amplitude[i];
 }
 
 /* ---------------------------------------------------------------- pulses on neighbours */
@@ -185,14 +136,6 @@ typedef struct gathered {
   float rest[MHO_DEVICE_BLOCK];
   float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
 } gathered;
-
-static const float *gather(const float *v, bool varies, int n, const uint32_t *cell, float *out) {
-  if (!varies)
-    return v;
-  for (int i = 0; i < n; i++)
-    out[i] = v[cell[i]];
-  return out;
-}
 
 /* What the model sees of the gathered cells at present. */
 static void gather_block(const mho_cells *c, gathered *x, mho_device_block *b) {
@@ -306,12 +249,6 @@ static uint64_t pulsed_bits(int n, const int16_t *count, int16_t rank) {
   return bits;
 }
 
-static void note_pulsed(mho_cells *c, size_t cell, int count) {
-  uint16_t *pulsed = &c->pulsed[count > 0 ? 0 : 1][cell];
-  int sum = *pulsed + (count > 0 ? count : -count);
-  *pulsed = (uint16_t)mho_min(sum, UINT16_MAX);
-}
-
 /* ---------------------------------------------------------------- many and few cells */
 
 /* Pulses from this rank on, on few of n neighbouring cells. */
@@ -416,7 +353,7 @@ void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t
 
   pulse_gathered(c, &x, 0, step);
   if (c->hides)
-    show_at(c, n, cell, count, step);
+    mho__cells_show_at(c, n, cell, count, step);
 }
 
 /* ---------------------------------------------------------------- weak pulses */

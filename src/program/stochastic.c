@@ -24,7 +24,7 @@ static void draw(const mho_outer_job *job, int sample) {
 
 static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
   for (int s = 0; s < job->samples; s++)
-    mho__trains_replay(job, job->xb, NULL, s, row0, rows, counts);
+    mho__trains_replay(job, job->xb, s, row0, rows, counts);
 
   counts->coincided += counts->set + counts->reset;
   mho__trains_refresh(job, job->xb, row0, rows);

@@ -285,18 +285,18 @@ static void draw(const mho_outer_job *job, int sample) {
   mho__trains_draw(job, &own->keys->trains, rate_of(job, sample), job->fast_step, sample);
 }
 
-/* An outer product on rows row0 .. of weights that take any change. */
-static void add_exactly(const mho_outer_job *job, int sample, int row0, int rows) {
+/* Outer products on a row of weights that take any change. */
+static void add_exactly(const mho_outer_job *job, int row, int from, int to) {
   mho_tiki *own = job->own;
-  size_t cols = (size_t)job->xb->cols, s = (size_t)sample;
-  const mho_real *x = job->x ? job->x + s * (size_t)job->xb->rows : job->ones;
-  const mho_real *e = job->e ? job->e + s * cols : job->ones;
+  size_t rows = (size_t)job->xb->rows, cols = (size_t)job->xb->cols, first = (size_t)row * cols;
   mho_real rate = (mho_real)(-job->rate * own->fast_rate), *dw = job->scratch;
 
-  for (int i = row0; i < row0 + rows; i++) {
+  for (size_t s = (size_t)from; s < (size_t)to; s++) {
+    mho_real x = job->x ? job->x[s * rows + (size_t)row] : 1;
+    const mho_real *e = job->e ? job->e + s * cols : job->ones;
     for (size_t j = 0; j < cols; j++)
-      dw[j] = rate * x[i] * (job->gain ? job->gain[j] * e[j] : e[j]);
-    mho_crossbar_add(own->fast, (size_t)i * cols, cols, dw, 0);
+      dw[j] = rate * x * (job->gain ? job->gain[j] * e[j] : e[j]);
+    mho_crossbar_add(own->fast, first, cols, dw, 0);
   }
 }
 
@@ -330,31 +330,84 @@ static void begin(const mho_outer_job *job) {
   memcpy(own->col, sign, cols);
 }
 
-/* One sample's outer product on the rows of a slab. */
-static void take(const mho_outer_job *job, int sample, uint64_t k, int row0, int rows,
-                 mho_pulse_counts *counts) {
-  const mho_tiki *own = job->own;
-  if (!mho_crossbar_has_cells(own->fast)) {
-    add_exactly(job, sample, row0, rows);
-    return;
-  }
-
-  mho_choppers chop = {own->row, NULL};
-  if (own->col_of_pass)
-    chop.col =
-        own->col_of_pass + (size_t)(pass_of(own, k) - own->first_pass) * (size_t)own->fast->cols;
-  mho__trains_replay(job, own->fast, &chop, sample, row0, rows, counts);
+/* Choppers of the columns at outer product number k; NULL without. */
+static const int8_t *choppers_at(const mho_tiki *own, uint64_t k) {
+  if (!own->col_of_pass)
+    return NULL;
+  return own->col_of_pass + (size_t)(pass_of(own, k) - own->first_pass) * (size_t)own->fast->cols;
 }
 
-/* The reads of a transfer, from number `first` on, of rows that are in the slab. */
-static void transfer(const mho_outer_job *job, uint64_t first, int row0, int rows,
-                     mho_pulse_counts *counts) {
+/* Reads that come after some of a job's samples. */
+typedef struct reads {
+  uint64_t first, end; /* their numbers */
+  int row;             /* of the first */
+} reads;
+
+static reads reads_after(const mho_outer_job *job, int from, int to) {
   const mho_tiki *own = job->own;
-  for (uint64_t event = first; event < first + (uint64_t)own->keys->transfer_reads; event++) {
-    int row = (int)(event % (uint64_t)job->xb->rows);
-    if (row >= row0 && row < row0 + rows)
-      mho__tiki_transfer(job, event, counts);
+  uint64_t turn = (uint64_t)own->at.turn;
+  reads r = {.first = mho__tiki_event(own->keys, turn + (uint64_t)from),
+             .end = mho__tiki_event(own->keys, turn + (uint64_t)to)};
+  r.row = (int)(r.first % (uint64_t)own->fast->rows);
+  return r;
+}
+
+/* Samples up to a read. */
+static int samples_before(const mho_tiki *own, uint64_t event) {
+  uint64_t transfers = event / (uint64_t)own->keys->transfer_reads + 1;
+  return (int)(transfers * (uint64_t)own->keys->transfer_every - (uint64_t)own->at.turn);
+}
+
+/* Samples from .. to-1 on a row: their outer products and its reads. p: NULL for weights that take
+ * any change. */
+static void take(const mho_outer_job *job, mho_slab_pulses *p, const reads *r, int row, int from,
+                 int to, mho_pulse_counts *counts) {
+  const mho_tiki *own = job->own;
+  uint64_t event = r->first + (uint64_t)(row - r->row + (row < r->row ? own->fast->rows : 0));
+
+  while (true) {
+    bool is_read = event < r->end;
+    int until = is_read ? samples_before(own, event) : to;
+    if (p)
+      mho__slab_row(p, row, own->row ? own->row[row] : 1, from, until);
+    else
+      add_exactly(job, row, from, until);
+    if (!is_read)
+      break;
+
+    if (p)
+      mho__slab_read(p, row, until - 1, counts);
+    mho__tiki_transfer(job, event, counts);
+    event += (uint64_t)own->fast->rows;
+    from = until;
   }
+}
+
+/* All samples on the rows of a slab of cells, some at a time. */
+static void pulse_slab(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
+  const mho_tiki *own = job->own;
+  mho_slab_pulses p;
+  mho__slab_begin(&p, job, own->fast, row0, rows, job->scratch + mho__tiki_scratch(own->fast));
+
+  for (int from = 0, to = 0; from < job->samples; from = to) {
+    for (; to < job->samples; to++) {
+      if (!mho__slab_add(&p, choppers_at(own, (uint64_t)own->at.turn + (uint64_t)to)))
+        break;
+      mho__trains_count(job, own->fast, to, row0, rows, counts);
+    }
+
+    reads r = reads_after(job, from, to);
+    for (int row = row0; row < row0 + rows; row++)
+      take(job, &p, &r, row, from, to, counts);
+    mho__slab_end(&p, counts);
+  }
+}
+
+/* The same of weights that take any change. */
+static void add_slab(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
+  reads r = reads_after(job, 0, job->samples);
+  for (int row = row0; row < row0 + rows; row++)
+    take(job, NULL, &r, row, 0, job->samples, counts);
 }
 
 static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
@@ -362,12 +415,10 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
   size_t cols = (size_t)job->xb->cols, first = (size_t)row0 * cols, n = (size_t)rows * cols;
   double before = counts->set + counts->reset;
 
-  for (int s = 0; s < job->samples; s++) {
-    uint64_t k = (uint64_t)own->at.turn + (uint64_t)s;
-    take(job, s, k, row0, rows, counts);
-    if ((k + 1) % (uint64_t)own->keys->transfer_every == 0)
-      transfer(job, mho__tiki_event(own->keys, k), row0, rows, counts);
-  }
+  if (mho_crossbar_has_cells(own->fast))
+    pulse_slab(job, row0, rows, counts);
+  else
+    add_slab(job, row0, rows, counts);
 
   counts->coincided += counts->set + counts->reset - before;
   mho_crossbar_refresh(own->fast, first, n);

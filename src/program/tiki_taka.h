@@ -7,7 +7,7 @@
 #ifndef MHO_PROGRAM_TIKI_TAKA_H
 #define MHO_PROGRAM_TIKI_TAKA_H
 
-#include "program/trains.h"
+#include "program/coincidences.h"
 
 enum { MHO_TIKI_V1, MHO_TIKI_V2, MHO_TIKI_CHOPPED, MHO_TIKI_AGAD };
 enum { MHO_SYMMETRY_SHIFT, MHO_SYMMETRY_NONE };
@@ -71,6 +71,11 @@ double mho__tiki_fast_rate(const struct mho_experiment *e);
 const mho_mapping *mho__tiki_mapping(const struct mho_experiment *e);
 /** What A is made of; its range of weights, seeds and number are left at 0. */
 mho_crossbar_options mho__tiki_options(const struct mho_experiment *e);
+
+/** mho_real's that a transfer works in. */
+static inline size_t mho__tiki_scratch(const mho_crossbar *fast) {
+  return 3 * (size_t)fast->cols + mho_crossbar_scratch(fast, 1);
+}
 
 /** See mho_scheme. (fast_array.c) */
 mho_err mho__tiki_new(const mho_own_site *site, void **own, mho_errinfo *ei);

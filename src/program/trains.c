@@ -110,15 +110,6 @@ static double line_pulses(const mho_pulse_train *t, int n) {
   return sum;
 }
 
-/* A sample's trains, [rows] and [cols]. */
-static mho_pulse_train *row_trains(const mho_outer_job *job, int sample) {
-  return job->trains->row + (size_t)sample * (size_t)job->xb->rows;
-}
-
-static mho_pulse_train *col_trains(const mho_outer_job *job, int sample) {
-  return job->trains->col + (size_t)sample * (size_t)job->xb->cols;
-}
-
 void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, double rate,
                       double step, int sample) {
   mho_pulse_trains *t = job->trains;
@@ -145,7 +136,7 @@ void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, dou
   stream of_cols = of_rows;
   of_cols.rng = mho__stream_round_of(job->rounding, 1);
 
-  mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
+  mho_pulse_train *row = mho__train_of_rows(job, sample), *col = mho__train_of_cols(job, sample);
   t->slots[sample] = (int)slots;
   t->n_rows[sample] = draw_lines(&x, factor * balance, false, &of_rows, row, &in, &high_in);
   t->n_cols[sample] = draw_lines(&e, factor / balance, falls, &of_cols, col, &out, &high_out);
@@ -169,7 +160,6 @@ void mho__trains_largest(const mho_outer_job *job, int sample, double *x_max, do
 /* Pulses on their way to the array. */
 typedef struct queue {
   mho_crossbar *xb;
-  mho_choppers chop;
   uint64_t step;
   mho_pulse_counts *counts;
   int n;
@@ -181,20 +171,6 @@ static void flush(queue *q) {
   if (q->n)
     mho_crossbar_change_at(q->xb, q->n, q->cell, q->count, q->step, q->counts);
   q->n = 0;
-}
-
-static uint32_t line_of(const mho_pulse_train *t) {
-  return t->line & ~MHO_TRAIN_NEGATIVE;
-}
-
-/* The sign of a line's pulses, as a chopper turns it where there is one. */
-static int16_t sign_of(const mho_pulse_train *t, const int8_t *chop) {
-  int16_t sign = t->line & MHO_TRAIN_NEGATIVE ? -1 : 1;
-  return chop ? (int16_t)(sign * chop[line_of(t)]) : sign;
-}
-
-static bool pulses_in(const mho_pulse_train *t, int slot) {
-  return t->mask >> slot & 1;
 }
 
 /* The columns of a block that meet the rows of a slot: those that pulse in it. */
@@ -211,18 +187,18 @@ static int find_columns(const queue *q, const mho_pulse_train *col, int j, int n
                         meeting *c) {
   uint32_t end = (uint32_t)(c->first + c->width);
   c->n = 0;
-  for (; j < n_cols && line_of(&col[j]) < end; j++) {
-    c->at[c->n] = line_of(&col[j]);
-    c->sign[c->n] = sign_of(&col[j], q->chop.col);
-    c->n += pulses_in(&col[j], slot);
+  for (; j < n_cols && mho__train_line(&col[j]) < end; j++) {
+    c->at[c->n] = mho__train_line(&col[j]);
+    c->sign[c->n] = (int16_t)mho__train_sign(&col[j], NULL);
+    c->n += mho__train_pulses(&col[j], slot);
   }
   return j;
 }
 
 /* Pulses of a row on these columns, into the queue. */
 static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
-  uint32_t first = line_of(row) * (uint32_t)q->xb->cols;
-  int16_t turn = sign_of(row, q->chop.row);
+  uint32_t first = mho__train_line(row) * (uint32_t)q->xb->cols;
+  int16_t turn = (int16_t)mho__train_sign(row, NULL);
 
   for (int done = 0; done < c->n;) {
     int some = mho_min(c->n - done, MHO_DEVICE_BLOCK - q->n);
@@ -239,8 +215,8 @@ static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
 
 /* The same where many of the block's columns pulse, so that its cells are answered as they lie. */
 static void pulse_neighbours(queue *q, const mho_pulse_train *row, const meeting *c) {
-  int16_t count[MHO_DEVICE_BLOCK] = {0}, turn = sign_of(row, q->chop.row);
-  size_t first = (size_t)line_of(row) * (size_t)q->xb->cols + (size_t)c->first;
+  int16_t count[MHO_DEVICE_BLOCK] = {0}, turn = (int16_t)mho__train_sign(row, NULL);
+  size_t first = (size_t)mho__train_line(row) * (size_t)q->xb->cols + (size_t)c->first;
   for (int i = 0; i < c->n; i++)
     count[c->at[i] - (uint32_t)c->first] = (int16_t)(turn * c->sign[i]);
   mho__crossbar_change_some(q->xb, first, c->width, count, q->step, q->counts);
@@ -259,7 +235,7 @@ static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho
     bool is_dense = c.n * DENSE >= c.width && c.width >= WIDE;
 
     for (int i = 0; i < n_rows && c.n; i++) {
-      if (!pulses_in(&row[i], slot))
+      if (!mho__train_pulses(&row[i], slot))
         continue;
       q->counts->half -= 2 * c.n; /* these cells are on two lines, and wholly selected */
       if (is_dense)
@@ -271,12 +247,11 @@ static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho
   flush(q); /* the next slot may pulse the same cells */
 }
 
-/* First of n trains, in the order of their lines, whose line is at least `line`. */
-static int lower(const mho_pulse_train *t, int n, int line) {
+int mho__train_lower(const mho_pulse_train *t, int n, int line) {
   int low = 0, high = n;
   while (low < high) {
     int mid = (low + high) / 2;
-    if ((int)line_of(&t[mid]) < line)
+    if ((int)mho__train_line(&t[mid]) < line)
       low = mid + 1;
     else
       high = mid;
@@ -288,21 +263,21 @@ static int lower(const mho_pulse_train *t, int n, int line) {
  * columns: half-selected cells feel these pulses. */
 static void count_lines(const mho_outer_job *job, mho_line_pulses *lines, int sample, int from,
                         int to, bool columns) {
-  const mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
+  const mho_pulse_train *row = mho__train_of_rows(job, sample),
+                        *col = mho__train_of_cols(job, sample);
   int n_cols = columns ? job->trains->n_cols[sample] : 0;
   for (int i = from; i < to; i++)
-    lines->row[line_of(&row[i])] += (uint32_t)__builtin_popcount(row[i].mask);
+    lines->row[mho__train_line(&row[i])] += (uint32_t)__builtin_popcount(row[i].mask);
   for (int j = 0; j < n_cols; j++)
-    lines->col[line_of(&col[j])] += (uint32_t)__builtin_popcount(col[j].mask);
+    lines->col[mho__train_line(&col[j])] += (uint32_t)__builtin_popcount(col[j].mask);
   lines->used |= columns;
 }
 
-void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_choppers *chop,
-                        int sample, int row0, int rows, mho_pulse_counts *counts) {
+void mho__trains_count(const mho_outer_job *job, mho_crossbar *x, int sample, int row0, int rows,
+                       mho_pulse_counts *counts) {
   const mho_pulse_trains *t = job->trains;
-  const mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
-  int n_rows = t->n_rows[sample], n_cols = t->n_cols[sample];
-  int from = lower(row, n_rows, row0), to = lower(row, n_rows, row0 + rows);
+  const mho_pulse_train *row = mho__train_of_rows(job, sample);
+  int n = t->n_rows[sample];
   bool first_slab = row0 == 0;
 
   if (first_slab) {
@@ -311,13 +286,23 @@ void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_cho
     counts->half += t->reached[sample];
   }
   if (x->lines)
-    count_lines(job, x->lines, sample, from, to, first_slab);
+    count_lines(job, x->lines, sample, mho__train_lower(row, n, row0),
+                mho__train_lower(row, n, row0 + rows), first_slab);
+}
+
+void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, int sample, int row0, int rows,
+                        mho_pulse_counts *counts) {
+  const mho_pulse_trains *t = job->trains;
+  const mho_pulse_train *row = mho__train_of_rows(job, sample);
+  const mho_pulse_train *col = mho__train_of_cols(job, sample);
+  int n_rows = t->n_rows[sample], n_cols = t->n_cols[sample];
+  int from = mho__train_lower(row, n_rows, row0), to = mho__train_lower(row, n_rows, row0 + rows);
+  mho__trains_count(job, x, sample, row0, rows, counts);
   if (from == to || n_cols == 0)
     return;
 
   queue q;
   q.xb = x;
-  q.chop = chop ? *chop : (mho_choppers){NULL, NULL};
   q.counts = counts;
   q.n = 0;
   for (int slot = 0; slot < t->slots[sample]; slot++) {
@@ -335,11 +320,11 @@ typedef struct met {
 } met;
 
 static met met_by(const mho_outer_job *job, int sample, int row0, int rows) {
-  const mho_pulse_train *row = row_trains(job, sample);
+  const mho_pulse_train *row = mho__train_of_rows(job, sample);
   int n = job->trains->n_rows[sample];
-  int from = lower(row, n, row0), to = lower(row, n, row0 + rows);
+  int from = mho__train_lower(row, n, row0), to = mho__train_lower(row, n, row0 + rows);
   return (met){.row = row + from,
-               .col = col_trains(job, sample),
+               .col = mho__train_of_cols(job, sample),
                .n_rows = to - from,
                .n_cols = job->trains->n_cols[sample]};
 }
@@ -349,7 +334,7 @@ static void refresh_met(const met *m, mho_crossbar *x) {
   int n = 0;
   for (int i = 0; i < m->n_rows; i++)
     for (int j = 0; j < m->n_cols; j++) {
-      cell[n++] = line_of(&m->row[i]) * (uint32_t)x->cols + line_of(&m->col[j]);
+      cell[n++] = mho__train_line(&m->row[i]) * (uint32_t)x->cols + mho__train_line(&m->col[j]);
       if (n == MHO_DEVICE_BLOCK) {
         mho__crossbar_refresh_at(x, n, cell);
         n = 0;

@@ -33,10 +33,28 @@ typedef struct mho_train_manner {
                  "trains as short as a sample needs, and probabilities balanced between rows and " \
                  "columns")
 
-/** Signs that choppers give lines, +1 or -1. */
-typedef struct mho_choppers {
-  const int8_t *row, *col; /**< [rows], [cols] */
-} mho_choppers;
+/** What is read of a train: its line, whether it pulses in a slot, and the sign of its pulses, as a
+ *  chopper of the lines (+1 or -1 each, nullable) turns it. */
+static inline uint32_t mho__train_line(const mho_pulse_train *t) {
+  return t->line & ~MHO_TRAIN_NEGATIVE;
+}
+static inline bool mho__train_pulses(const mho_pulse_train *t, int slot) {
+  return t->mask >> slot & 1;
+}
+static inline int mho__train_sign(const mho_pulse_train *t, const int8_t *chop) {
+  int sign = t->line & MHO_TRAIN_NEGATIVE ? -1 : 1;
+  return chop ? sign * chop[mho__train_line(t)] : sign;
+}
+/** First of n trains, in the order of their lines, whose line is at least `line`. */
+int mho__train_lower(const mho_pulse_train *t, int n, int line);
+
+/** A sample's trains, [rows] and [cols]. */
+static inline mho_pulse_train *mho__train_of_rows(const mho_outer_job *job, int sample) {
+  return job->trains->row + (size_t)sample * (size_t)job->xb->rows;
+}
+static inline mho_pulse_train *mho__train_of_cols(const mho_outer_job *job, int sample) {
+  return job->trains->col + (size_t)sample * (size_t)job->xb->cols;
+}
 
 /** Largest |x| and |e| of a sample's lines. */
 void mho__trains_largest(const mho_outer_job *job, int sample, double *x_max, double *d_max);
@@ -44,11 +62,14 @@ void mho__trains_largest(const mho_outer_job *job, int sample, double *x_max, do
  *  `step` at a coincidence. */
 void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, double rate,
                       double step, int sample);
-/** Apply a sample's trains to rows row0 .. row0+rows-1 of x, whose matrix is not refreshed; the
- *  first slab counts what a sample has once.
- *  @param chop  nullable. */
-void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_choppers *chop,
-                        int sample, int row0, int rows, mho_pulse_counts *counts);
+/** Count what a sample's trains are to x but for the pulses: slots, and lines in rows row0 ..
+ *  row0+rows-1; what a sample has once with the first of the slabs. */
+void mho__trains_count(const mho_outer_job *job, mho_crossbar *x, int sample, int row0, int rows,
+                       mho_pulse_counts *counts);
+/** Apply a sample's trains to rows row0 .. row0+rows-1 of x, whose matrix is not refreshed, and
+ *  count them. */
+void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, int sample, int row0, int rows,
+                        mho_pulse_counts *counts);
 /** Refresh the matrix of x in rows row0 .. row0+rows-1 where trains of the job's samples meet,
  *  which have been replayed: cell by cell where these are few. */
 void mho__trains_refresh(const mho_outer_job *job, mho_crossbar *x, int row0, int rows);

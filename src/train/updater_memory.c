@@ -7,6 +7,7 @@
 #include "base/streams.h"
 #include "mho/experiment.h"
 #include "network/lines.h"
+#include "program/coincidences.h"
 #include "train/arrays.h"
 #include "train/updater.h"
 
@@ -230,7 +231,8 @@ static size_t fast_scratch(const mho_updater *u) {
   size_t most = 0;
   for (int c = 0; u->own && c < u->net->n_trained; c++) {
     const mho_crossbar *x = fast_of(u, c);
-    most = mho_max_size(most, 3 * (size_t)x->cols + mho_crossbar_scratch(x, 1));
+    size_t pulses = mho__slab_room(mho_min(x->rows, slab_rows_of(u, c)), x->cols);
+    most = mho_max_size(most, 3 * (size_t)x->cols + mho_crossbar_scratch(x, 1) + pulses);
   }
   return most;
 }

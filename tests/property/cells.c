@@ -257,7 +257,32 @@ static void count_all(counted *c, int way, int n, const uint32_t *cell, const in
         count_pulse(c, way, side, (int)cell[i], (count[i] > 0) == (side == 0) ? 1 : -1);
 }
 
-/* Every device gets the pulses that counting gives it, on neighbours and scattered. */
+/* Series of pulses of all cells but some: each of up to 64, both ways. */
+static void make_series(uint64_t turn, mho_pulse_series *s) {
+  uint32_t word[3 * N];
+  mho_rng_u32(mho_rng_make(8, MHO_RNG_TEST, 0), turn, 0, 3 * N, word);
+  s->n = 0;
+  for (uint32_t i = 0; i < N; i++) {
+    int most = word[i] & 64 ? MHO_SERIES_MOST : 5, n = (int)(word[i] >> 8) % (most + 1);
+    uint64_t up = (uint64_t)word[N + i] << 32 | word[2 * N + i];
+    if (word[i] % 5 == 0)
+      continue;
+    s->cell[s->n] = i * 5 % N;
+    s->count[s->n] = (uint8_t)n;
+    s->up[s->n++] = n == MHO_SERIES_MOST ? up : up & (((uint64_t)1 << n) - 1);
+  }
+}
+
+/* Pulse number k of a series on each of its cells; 0 where there is none. */
+static void take_pulse(const mho_pulse_series *s, int k, int16_t *count) {
+  for (int i = 0; i < s->n; i++) {
+    int16_t sign = s->up[i] >> k & 1 ? 1 : -1;
+    count[i] = k < s->count[i] ? sign : 0;
+  }
+}
+
+/* Every device gets the pulses that counting gives it, on neighbours and scattered, and in
+ * series. */
 static void test_pulses(void **state) {
   static counted c;
   for (int way = 0; way < 3; way++) {
@@ -286,6 +311,14 @@ static void test_pulses(void **state) {
         some[i] = (int16_t)(i % 4 ? 0 : -count[i]);
       count_all(&c, way, N, order, some);
       mho_crossbar_change_at(s.x, N, order, some, 2 * turn + 1, &counts);
+
+      mho_pulse_series series;
+      make_series(turn, &series);
+      for (int k = 0; k < MHO_SERIES_MOST; k++) {
+        take_pulse(&series, k, some);
+        count_all(&c, way, series.n, series.cell, some);
+      }
+      mho__crossbar_pulse_series(s.x, &series, 1000 + turn, &counts);
     }
     for (int side = 0; side < 2; side++)
       for (int d = 0; d < DEVICES; d++)
@@ -296,6 +329,64 @@ static void test_pulses(void **state) {
     NEAR(step_of(&s), 2 * 2 * 0.01 * (way == 0 ? 1 : way == 1 ? 1.0 / 3 : 1.0 / 8), 1e-6, 0);
     drop(&s);
   }
+}
+
+/* Whatever cells are, without noise a series leaves what its pulses leave one by one, and with
+ * noise as much on average, spread as widely: 5 standard deviations of both. */
+static void in_series(const char *yaml, bool is_noisy) {
+  enum { TURNS = 8 };
+  subject one = make(yaml), all = make(yaml);
+  mho_pulse_counts counts[2] = {0};
+  for (uint64_t turn = 0; turn < TURNS; turn++) {
+    mho_pulse_series s;
+    make_series(turn, &s);
+    mho__crossbar_pulse_series(all.x, &s, turn, &counts[0]);
+    for (int k = 0; k < MHO_SERIES_MOST; k++) {
+      int16_t count[N];
+      take_pulse(&s, k, count);
+      mho_crossbar_change_at(one.x, s.n, s.cell, count, 1000 + 64 * turn + (uint64_t)k, &counts[1]);
+    }
+  }
+  NEAR(counts[0].set, counts[1].set, 0, 0);
+  NEAR(counts[0].reset, counts[1].reset, 0, 0);
+
+  for (int b = 0; b < one.x->mapping->n_banks; b++) {
+    const mho_cells *c = one.x->bank[b], *d = all.x->bank[b];
+    double sum[2] = {0}, squares[2] = {0};
+    if (one.x->mapping->bank[b].kind != MHO_BANK_DEVICES)
+      continue;
+    for (int i = 0; i < N; i++) {
+      if (!is_noisy)
+        assert_true(c->g[i] == d->g[i] && c->state[i] == d->state[i] &&
+                    (!c->wear || c->wear[i] == d->wear[i]));
+      double v[] = {(double)c->g[i], (double)d->g[i]};
+      for (int k = 0; k < 2; k++) {
+        sum[k] += v[k] / N;
+        squares[k] += v[k] * v[k] / N;
+      }
+    }
+    double var[] = {squares[0] - sum[0] * sum[0], squares[1] - sum[1] * sum[1]};
+    NEAR(sum[0], sum[1], 0, 5 * sqrt((var[0] + var[1]) / N));
+    NEAR(var[1] / var[0], 1, 0, 5 * sqrt(4.0 / N) * sqrt(1.5));
+  }
+  drop(&one);
+  drop(&all);
+}
+
+static void test_series(void **state) {
+  static const char *const quiet[] = {
+      "device: {model: soft_bounds, step_up: 0.02, step_down: 0.03, mapping: reference}\n",
+      "device: {model: soft_bounds, step_up: 0.02, step_down: 0.03, mapping: differential, "
+      "variation: {step: 0.2, g_low: 0.1}, stuck: 0.1}\n",
+      "device: {model: linear, step_up: 0.03, step_down: 0.03, mapping: one_sided}\n",
+      "device: {model: exp_step, step_up: 0.01, step_down: 0.01, mapping: offset, levels: 30}\n"};
+  static const char *const noisy[] = {
+      "device: {card: gokmen_vlasov, step_up: 0.01, step_down: 0.01}\n",
+      "device: {card: reram_es}\n", "device: {card: ecram}\n"};
+  for (int i = 0; i < MHO_COUNT(quiet); i++)
+    in_series(quiet[i], false);
+  for (int i = 0; i < MHO_COUNT(noisy); i++)
+    in_series(noisy[i], true);
 }
 
 /* ---------------------------------------------------------------- updates of schemes */
@@ -983,18 +1074,18 @@ static void test_idle(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_holds),     cmocka_unit_test(test_shares_of_a_change),
-      cmocka_unit_test(test_levels),    cmocka_unit_test(test_noise),
-      cmocka_unit_test(test_pulses),    cmocka_unit_test(test_updates),
-      cmocka_unit_test(test_sign),      cmocka_unit_test(test_coincidences),
-      cmocka_unit_test(test_carry),     cmocka_unit_test(test_counts_up),
-      cmocka_unit_test(test_one_sided), cmocka_unit_test(test_zero_shift),
-      cmocka_unit_test(test_circuits),  cmocka_unit_test(test_network_circuit),
-      cmocka_unit_test(test_training),  cmocka_unit_test(test_restored_turns),
-      cmocka_unit_test(test_residual),  cmocka_unit_test(test_energy),
-      cmocka_unit_test(test_folders),   cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_idle),      cmocka_unit_test(test_zero_error),
-      cmocka_unit_test(test_initial),
+      cmocka_unit_test(test_holds),           cmocka_unit_test(test_shares_of_a_change),
+      cmocka_unit_test(test_levels),          cmocka_unit_test(test_noise),
+      cmocka_unit_test(test_pulses),          cmocka_unit_test(test_series),
+      cmocka_unit_test(test_updates),         cmocka_unit_test(test_sign),
+      cmocka_unit_test(test_coincidences),    cmocka_unit_test(test_carry),
+      cmocka_unit_test(test_counts_up),       cmocka_unit_test(test_one_sided),
+      cmocka_unit_test(test_zero_shift),      cmocka_unit_test(test_circuits),
+      cmocka_unit_test(test_network_circuit), cmocka_unit_test(test_training),
+      cmocka_unit_test(test_restored_turns),  cmocka_unit_test(test_residual),
+      cmocka_unit_test(test_energy),          cmocka_unit_test(test_folders),
+      cmocka_unit_test(test_refused),         cmocka_unit_test(test_idle),
+      cmocka_unit_test(test_zero_error),      cmocka_unit_test(test_initial),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -8,7 +8,7 @@
 #include "experiment.h"
 #include "mho/model/check.h"
 
-enum { ROWS = 5, COLS = 4, CELLS = ROWS * COLS, LINES_MAX = 64 };
+enum { ROWS = 5, COLS = 4, CELLS = ROWS * COLS, LINES_MAX = 64, SAMPLES_MOST = 60 };
 
 /* A connection with its fast array, and samples on their way to it. */
 typedef struct bench {
@@ -54,12 +54,16 @@ static void bench_new(bench *b, const char *yaml, const char *slow, int rows, in
   b->rows = rows;
   b->cols = cols;
   b->slow = crossbar(b->slow_e, rows, cols, 3);
-  mho_own_site site = {
-      .e = b->e, .slow = b->slow, .index = 7, .products = 1, .chip_seed = 1, .noise_seed = 2};
+  mho_own_site site = {.e = b->e,
+                       .slow = b->slow,
+                       .index = 7,
+                       .products = SAMPLES_MOST,
+                       .chip_seed = 1,
+                       .noise_seed = 2};
   OK(b->scheme->own_new(&site, &own, &ei));
   b->own = own;
 
-  size_t room = 3 * (size_t)cols + mho_crossbar_scratch(b->own->fast, 1) + LINES_MAX;
+  size_t room = mho__tiki_scratch(b->own->fast) + LINES_MAX + mho__slab_room(rows, cols);
   b->job = (mho_outer_job){.xb = b->slow,
                            .params = b->e->scheme.params,
                            .own = own,
@@ -323,6 +327,89 @@ static void test_arithmetic(void **state) {
              "variant: chopped, rate: 0.10137, chop_in: 0.3, chop_out: 0.2, auto_granularity: 20");
 }
 
+/* ---------------------------------------------------------------- many samples at once */
+
+/* What the samples of a job leave behind, on slabs of so many rows. */
+static void take_many(bench *b, int samples, int slab, uint64_t first, const mho_real *x,
+                      const mho_real *d) {
+  b->job.samples = samples;
+  b->job.first_sample = first;
+  b->job.x = x;
+  b->job.e = d;
+  b->job.scale = -1;
+  b->job.rate = -b->job.learning_rate;
+  b->scheme->begin(&b->job);
+  for (int s = 0; s < samples; s++)
+    b->scheme->draw(&b->job, s);
+  for (int row0 = 0; row0 < b->rows; row0 += slab)
+    b->scheme->replay(&b->job, row0, mho_min(b->rows - row0, slab), &b->counts);
+  b->scheme->end(&b->job);
+}
+
+/* A bench whose jobs hold many samples. */
+static void wide_new(bench *b, const char *yaml, int rows, int cols, int samples) {
+  bench_new(b, yaml, NULL, rows, cols);
+  mho_pulse_trains_free(b->job.trains);
+  OK(mho_pulse_trains_new(rows, cols, samples, &b->job.trains, &ei));
+}
+
+/* Without noise samples together leave what they leave one by one, in any slabs: rows are read in
+ * between, some columns pulse all the time and most hardly ever, trains are short and long, and the
+ * columns are more than a block. more: of the device. */
+static void together(const char *more, const char *update, int rows, int cols) {
+  enum { MANY = SAMPLES_MOST, ROUNDS = 2 };
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "device: {model: soft_bounds, step_up: 0.01, step_down: 0.02%s}\n"
+           "update: {scheme: tiki_taka, gamma: 0, auto_scale: false, rate: 0.3, %s}\n",
+           more, update);
+  static bench all, each;
+  size_t cells = (size_t)rows * (size_t)cols, n_x = (size_t)(MANY * rows);
+  size_t n_d = (size_t)(MANY * cols);
+  mho_real *x = mho_alloc(n_x, sizeof *x), *d = mho_alloc(n_d, sizeof *d);
+  float *z = mho_alloc(n_x + n_d, sizeof *z);
+  wide_new(&all, yaml, rows, cols, MANY);
+  wide_new(&each, yaml, rows, cols, MANY);
+
+  for (uint64_t round = 0; round < ROUNDS; round++) {
+    mho_rng_normal(mho_rng_make(9, MHO_RNG_TEST, 1), round, 0, n_x + n_d, z);
+    for (size_t i = 0; i < n_x; i++)
+      x[i] = z[i] > -0.5f ? (mho_real)z[i] : 0;
+    for (size_t i = 0; i < n_d; i++) {
+      bool is_hot = i % (size_t)cols % 29 == 3, is_long = i / (size_t)cols % 3 == 0;
+      mho_real size = is_hot ? (mho_real)0.6 : (mho_real)0.02;
+      d[i] = (is_long ? size : size / 8) * (mho_real)z[n_x + i];
+    }
+    take_many(&all, MANY, (rows + 1) / 2, MANY * round, x, d);
+    for (int s = 0; s < MANY; s++)
+      take_many(&each, 1, rows, MANY * round + (uint64_t)s, x + s * rows, d + s * cols);
+  }
+
+  for (size_t i = 0; i < cells; i++) {
+    assert_true(mho__crossbar_programmed(all.own->fast)[i] ==
+                mho__crossbar_programmed(each.own->fast)[i]);
+    assert_true(mho__crossbar_programmed(all.slow)[i] == mho__crossbar_programmed(each.slow)[i]);
+    assert_true(all.own->buffer[i] == each.own->buffer[i]);
+  }
+  assert_memory_equal(&all.counts, &each.counts, sizeof all.counts);
+  assert_true(all.counts.coincided > 10.0 * (double)cells);
+  assert_true(all.counts.half > 0);
+  bench_free(&all);
+  bench_free(&each);
+  mho_free(x);
+  mho_free(d);
+  mho_free(z);
+}
+
+static void test_together(void **state) {
+  const char *chopped = "variant: chopped, chop_in: 0.5, chop_out: 0.5, auto_granularity: 0";
+  together("", chopped, 24, 70);
+  together(", mapping: reference, levels: 40, cells: {n: 2, write: in_turn}", chopped, 24, 70);
+  together(", mapping: one_sided", "variant: agad, transfer_every: 2, transfer_reads: 3", 7, 300);
+  together(", stuck: 0.1, variation: {g_low: 0.1, step: 0.2}",
+           "variant: v2, symmetry: none, fast_mapping: offset, max_length: 5", 40, 10);
+}
+
 /* ---------------------------------------------------------------- ideal arrays */
 
 /* Whatever row was read has had all its products passed on. */
@@ -555,6 +642,7 @@ static void test_lines(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arithmetic),
+      cmocka_unit_test(test_together),
       cmocka_unit_test(test_ideal_v1_is_late_descent),
       cmocka_unit_test(test_resets_are_counted),
       cmocka_unit_test(test_means),

@@ -1,5 +1,6 @@
 /* Errors, parameters with units, random numbers, threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/rng.h"
 #include <sched.h>
 
 #include "mho/base.h"
@@ -206,6 +207,26 @@ static void count(void *arg, int index, int thread) {
   ((int *)arg)[index] += index + 1;
 }
 
+/* Four deviates of a cell are those of the four cells that a block of words serves. */
+static void test_four_normals(void **state) {
+  static float four[MHO_RNG_FOUR][MHO_RNG_CELLS];
+  static const int sizes[] = {1, 15, 16, 65, MHO_RNG_CELLS};
+  mho_rng rng = mho_rng_make(11, MHO_RNG_TEST, 3);
+  uint32_t cell[MHO_RNG_CELLS];
+  for (uint32_t i = 0; i < MHO_RNG_CELLS; i++)
+    cell[i] = i * 2654435761u >> 3;
+
+  for (int k = 0; k < MHO_COUNT(sizes); k++) {
+    mho__rng_normal_four(rng, 9, sizes[k], cell, four);
+    for (int i = 0; i < sizes[k]; i++) {
+      float plain[MHO_RNG_FOUR];
+      mho_rng_normal(rng, 9, 4 * (uint64_t)cell[i], MHO_RNG_FOUR, plain);
+      for (int j = 0; j < MHO_RNG_FOUR; j++)
+        assert_true(four[j][i] == plain[j]);
+    }
+  }
+}
+
 static void test_pool(void **state) {
   mho_errinfo ei;
   for (int threads = 1; threads <= 4; threads++) {
@@ -253,6 +274,7 @@ int main(void) {
       cmocka_unit_test(test_moments),
       cmocka_unit_test(test_normal_law),
       cmocka_unit_test(test_scattered_normals),
+      cmocka_unit_test(test_four_normals),
       cmocka_unit_test(test_pool),
       cmocka_unit_test(test_processors),
   };

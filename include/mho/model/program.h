@@ -114,7 +114,7 @@ typedef struct mho_scheme {
   mho_err (*own_new)(const mho_own_site *site, void **own, mho_errinfo *ei);
   void (*own_free)(void *own);
   /** An array of its own with the rows and columns of the connection's. Scratch of replay is then 3
-   *  cols mho_real's and what a read of a sample takes. */
+   *  cols mho_real's, what a read of a sample takes, and room for pulses on a slab. */
   mho_crossbar *(*fast)(void *own);
   /** What of it changes in training, but for that array, for a checkpoint: @return how many pieces,
    *  at most MHO_OWN_PIECES; and: they have come from one. */

@@ -1,0 +1,167 @@
+/* series.c - pulses of scattered cells, many of each (series.h).
+ *
+ * The cells are gathered once, those with most pulses first, so that those that are left for pulse
+ * number k stand side by side. Their states stay together until the last pulse.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "device/series.h"
+
+#include <string.h>
+
+#include "base/rng.h"
+#include "device/block.h"
+
+/* Cells are answered in whole vectors: a rest of some cells takes longer than a vector. */
+enum { LANES = 16 };
+
+static int whole(int n) {
+  return (n + LANES - 1) / LANES * LANES;
+}
+
+/* Cells side by side, those with most pulses first. Behind the last one the vector is filled up
+ * with more of it, whose answers nobody takes. */
+typedef struct gathered {
+  int left[MHO_SERIES_MOST + 1]; /* cells with more than so many pulses */
+  uint32_t cell[MHO_DEVICE_BLOCK];
+  const uint64_t *up;
+  uint32_t next[MHO_DEVICE_BLOCK]; /* directions of 32 pulses */
+  float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], rest[MHO_DEVICE_BLOCK];
+  float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
+  float xi[MHO_RNG_FOUR][MHO_DEVICE_BLOCK]; /* of four pulses */
+} gathered;
+
+static bool is_sorted(const mho_pulse_series *s) {
+  int falls = 1;
+  for (int i = 1; i < s->n; i++)
+    falls &= s->count[i] <= s->count[i - 1];
+  return falls;
+}
+
+/* The series with most pulses first, and without faulty cells. */
+static void sort(const mho_cells *c, const mho_pulse_series *s, mho_pulse_series *out) {
+  int at[MHO_SERIES_MOST + 2] = {0};
+  for (int i = 0; i < s->n; i++)
+    at[s->count[i]] += !is_faulty(c, s->cell[i]);
+  for (int k = MHO_SERIES_MOST; k >= 0; k--)
+    at[k] += at[k + 1];
+
+  out->n = at[0];
+  for (int i = 0; i < s->n; i++) {
+    if (is_faulty(c, s->cell[i]))
+      continue;
+    int to = at[s->count[i] + 1]++;
+    out->cell[to] = s->cell[i];
+    out->count[to] = s->count[i];
+    out->up[to] = s->up[i];
+  }
+}
+
+/* How many cells are left for every pulse. */
+static void count_left(const mho_pulse_series *s, int *left) {
+  int k = MHO_SERIES_MOST + 1;
+  for (int i = 0; i < s->n; i++)
+    while (k > s->count[i])
+      left[--k] = i;
+  while (k > 0)
+    left[--k] = s->n;
+}
+
+/* What the model sees of them. */
+static void gather_block(const mho_cells *c, gathered *x, mho_device_block *b) {
+  int n = whole(x->left[0]);
+  *b = (mho_device_block){.g = x->g,
+                          .rest = c->rest ? x->rest : NULL,
+                          .dir = x->dir,
+                          .xi = mho_no_noise,
+                          .quiet = !c->noisy,
+                          .shared = c->shared,
+                          .out = x->out};
+  b->low = gather(c->low, c->varied, n, x->cell, x->low);
+  b->high = gather(c->high, c->varied, n, x->cell, x->high);
+  for (int k = 0; k < c->model->n_columns; k++)
+    b->col[k] = gather(c->col[k], c->column_varies[k], n, x->cell, x->col[k]);
+  gather(c->state, true, n, x->cell, x->g);
+  if (c->rest)
+    gather(c->rest, true, n, x->cell, x->rest);
+  to_levels(c, n, b->low, b->high, x->g);
+}
+
+/* Pulse number k, of the first n cells. */
+static void pulse(const mho_cells *c, gathered *x, mho_device_block *b, int k, uint64_t step) {
+  float amplitude[MHO_DEVICE_BLOCK];
+  int left = x->left[k], n = whole(left);
+  b->n = n;
+  if (c->noisy && k % MHO_RNG_FOUR == 0)
+    mho__rng_normal_four(c->noise, mho__step_pulse(step, k / MHO_RNG_FOUR), n, x->cell, x->xi);
+  if (c->noisy)
+    b->xi = x->xi[k % MHO_RNG_FOUR];
+  if (k % 32 == 0)
+    for (int i = 0; i < left; i++)
+      x->next[i] = (uint32_t)(x->up[i] >> k);
+  for (int i = 0; i < n; i++)
+    x->dir[i] = x->next[i] >> k % 32 & 1 ? 1.0f : -1.0f;
+  answer(c, b, strength(c, 0, n, x->cell, x->dir, amplitude));
+
+  if (c->rest) {
+    for (int i = 0; i < left; i++)
+      x->g[i] = move_finely(x->g[i], x->out[i], b->low[i], b->high[i], &x->rest[i]);
+  } else {
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+      float v = clipped(x->g[i] + x->out[i], b->low[i], b->high[i]);
+      x->g[i] = i < left ? v : x->g[i];
+    }
+  }
+  to_levels(c, left, b->low, b->high, x->g);
+}
+
+/* Counted, faulty cells too: the driver applied their pulses. */
+static void count(mho_cells *c, const mho_pulse_series *s, mho_pulse_counts *counts) {
+  int set = 0, all = 0;
+  for (int i = 0; i < s->n; i++) {
+    set += __builtin_popcountll(s->up[i]);
+    all += s->count[i];
+  }
+  counts->set += set;
+  counts->reset += all - set;
+
+  for (int i = 0; c->pulsed[0] && i < s->n; i++) {
+    int up = __builtin_popcountll(s->up[i]);
+    note_pulsed(c, s->cell[i], up);
+    note_pulsed(c, s->cell[i], up - s->count[i]);
+  }
+}
+
+void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
+                             mho_pulse_counts *counts) {
+  gathered x;
+  mho_pulse_series sorted;
+  mho_device_block b;
+  count(c, s, counts);
+  const mho_pulse_series *use = s;
+  if (c->fault || !is_sorted(s)) {
+    sort(c, s, &sorted);
+    use = &sorted;
+  }
+
+  count_left(use, x.left);
+  int n = x.left[0];
+  x.up = use->up;
+  memcpy(x.cell, use->cell, (size_t)n * sizeof *x.cell);
+  for (int i = n; i < whole(n); i++)
+    x.cell[i] = x.cell[n - 1];
+  memset(x.next, 0, sizeof x.next);
+  gather_block(c, &x, &b);
+  for (int k = 0; x.left[k]; k++)
+    pulse(c, &x, &b, k, step);
+  for (int i = 0; i < n; i++)
+    c->state[x.cell[i]] = x.g[i];
+  for (int i = 0; c->rest && i < n; i++)
+    c->rest[x.cell[i]] = x.rest[i];
+
+  if (!c->hides)
+    return;
+  int16_t pulsed[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < s->n; i++)
+    pulsed[i] = s->count[i];
+  mho__cells_show_at(c, s->n, s->cell, pulsed, step);
+}

@@ -1,0 +1,23 @@
+/* series.h - pulses of scattered cells, many of each, up and down as they come.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_DEVICE_SERIES_H
+#define MHO_DEVICE_SERIES_H
+
+#include "mho/model/device.h"
+
+enum { MHO_SERIES_MOST = 64 };
+
+/** Pulses of cells, of each one after another. */
+typedef struct mho_pulse_series {
+  int n;                           /**< cells */
+  uint32_t cell[MHO_DEVICE_BLOCK]; /**< each at most once */
+  uint8_t count[MHO_DEVICE_BLOCK]; /**< pulses, at most MHO_SERIES_MOST */
+  uint64_t up[MHO_DEVICE_BLOCK];   /**< bit k: pulse number k is a SET; none is set beyond them */
+} mho_pulse_series;
+
+/** Give all of these pulses, as mho_cells_pulse gives those of a count: cells show what they have
+ *  after the last. step names the noise, and no other pulses of these cells. */
+void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
+                             mho_pulse_counts *counts);
+
+#endif
