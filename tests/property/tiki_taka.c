@@ -405,6 +405,7 @@ static void test_together(void **state) {
   const char *chopped = "variant: chopped, chop_in: 0.5, chop_out: 0.5, auto_granularity: 0";
   together("", chopped, 24, 70);
   together(", mapping: reference, levels: 40, cells: {n: 2, write: in_turn}", chopped, 24, 70);
+  together("", "variant: v2, fast_rate: 300", 7, 300); /* all cells in all slots */
   together(", mapping: one_sided", "variant: agad, transfer_every: 2, transfer_reads: 3", 7, 300);
   together(", stuck: 0.1, variation: {g_low: 0.1, step: 0.2}",
            "variant: v2, symmetry: none, fast_mapping: offset, max_length: 5", 40, 10);
