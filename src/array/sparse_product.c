@@ -11,10 +11,7 @@
 
 #include "base/nonzero.h"
 
-enum {
-  ROWS = 4,  /* that are added at a time, */
-  SCAN = 32, /* and that are looked at at once, whether anything drives them */
-};
+enum { ROWS = 4 }; /* that are added at a time */
 
 /* A product under way, with some rows of the matrix and what drives them. */
 typedef struct product {
@@ -84,18 +81,33 @@ static void finish(product *p) {
   add_rows(p);
 }
 
+/* The rows that one of several samples drives, ... */
+static void take_rows(product *p) {
+  enum { SCAN = 32 }; /* that are looked at at once */
+  for (int i0 = 0; i0 < p->rows; i0 += SCAN) {
+    int m = mho_min(SCAN, p->rows - i0);
+    if (!is_driven(p, i0, m))
+      continue;
+    for (int i = i0; i < i0 + m; i++)
+      if (is_driven(p, i, 1))
+        take_row(p, i);
+  }
+}
+
+/* ... and those of a single one. */
+static void take_rows_of_one(product *p) {
+  mho_nonzero driven = {.n = p->rows, .v = p->x};
+  for (int i = mho__next_nonzero(&driven); i >= 0; i = mho__next_nonzero(&driven))
+    take_row(p, i);
+}
+
 void mho__sparse_product(int n, int rows, int cols, mho_real scale, const mho_real *x,
                          const mho_real *w, mho_real keep, mho_real *y) {
   product p = {.n = n, .rows = rows, .cols = cols, .scale = scale, .x = x, .w = w, .y = y};
   start(n, cols, keep, y);
-
-  for (int i0 = 0; i0 < rows; i0 += SCAN) {
-    int m = mho_min(SCAN, rows - i0);
-    if (!is_driven(&p, i0, m))
-      continue;
-    for (int i = i0; i < i0 + m; i++)
-      if (is_driven(&p, i, 1))
-        take_row(&p, i);
-  }
+  if (n == 1)
+    take_rows_of_one(&p);
+  else
+    take_rows(&p);
   finish(&p);
 }

@@ -39,6 +39,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/nonzero.h"
 #include "base/streams.h"
 #include "mho/model/check.h"
 #include "settle/encoder.h"
@@ -57,6 +58,8 @@ enum {
   PAST,
   DELAYED,
   STEPS,
+  PHASE,
+  DUE,
   ADAPTED,
 };
 static const mho_var variables[] = {
@@ -71,6 +74,8 @@ static const mho_var variables[] = {
     {"past", MHO_PER_NEURON, true, false},       /* the last 52 steps: bit d is that d steps ago */
     {"delayed", MHO_PER_NEURON, false, false},   /* spikes that a link brings from there */
     {"steps", MHO_PER_SAMPLE, true, false},
+    {"phase", MHO_PER_NEURON, false, false}, /* of inputs, see mho_encoder */
+    {"due", MHO_PER_NEURON, false, false},
     {"adapted", MHO_PER_UNIT, true, true}, /* part of thresholds that goes on */
     MHO_VOTES_VARIABLES,
 };
@@ -416,12 +421,14 @@ static int fire(const cells *k, const mho_phase *p, int l, int s) {
   bool strict = k->c->strict;
   int fired = 0;
 
-#pragma omp simd reduction(+ : fired)
+#pragma omp simd
   for (int i = 0; i < k->n; i++) {
-    int fires = (strict ? u[i] > theta[i] : u[i] >= theta[i]) & (held[i] == 0);
-    spike[i] = (mho_real)fires;
-    fired += fires;
+    mho_real ready = held[i] == 0 ? 1 : 0;
+    spike[i] = (strict ? u[i] > theta[i] : u[i] >= theta[i]) ? ready : 0;
   }
+  mho_nonzero spikes = {.n = k->n, .v = spike};
+  while (mho__next_nonzero(&spikes) >= 0)
+    fired++;
   if (fired < 2 || k->c->winners == MHO_WINNERS_ALL)
     return fired;
 
@@ -446,10 +453,9 @@ static void release(const cells *k) {
 static void reset(const cells *k) {
   mho_real refractory = (mho_real)steps_of(k->c->refractory, k->tick->dt);
   bool subtracts = k->c->reset == MHO_RESET_SUBTRACT;
+  mho_nonzero fired = {.n = k->n, .v = k->spike};
 
-  for (int i = 0; i < k->n; i++) {
-    if (k->spike[i] == 0)
-      continue;
+  for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired)) {
     k->u[i] = subtracts ? k->u[i] - k->theta[i] : k->c->reset_to;
     k->held[i] = refractory;
     k->count[i]++;
@@ -520,6 +526,7 @@ static bool is_silent(const mho_phase *p, int l) {
 
 /* A layer has heard: its potentials move, and what reaches its threshold fires. */
 static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
+  bool shown = tick->last || mho__trace_of(p); /* nobody looks at other steps' activities */
   for (int s = p->row0; s < p->row0 + p->n; s++) {
     cells k = cells_of(p, l, s, tick);
     double steps = *mho_vars_exact(p->s->vars, STEPS, 0, s);
@@ -540,7 +547,8 @@ static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
       follow_layer(&k, fired);
     else if (adapts_for_good(k.c) && p->thread->adapts)
       adapt(&k, p, l);
-    show_rates(&k, steps, z);
+    if (shown)
+      show_rates(&k, steps, z);
   }
   remember(p, l);
 }
@@ -561,7 +569,9 @@ static void show_label(const mho_phase *p, const mho_tick *tick) {
 
 /* What comes from outside. */
 static void encode(const mho_phase *p, const mho_tick *tick) {
-  mho__encode(p, tick, mho_vars_real(p->s->vars, SPIKE, 0, p->row0));
+  mho_encoder own = {.phase = mho_vars_real(p->s->vars, PHASE, 0, p->row0),
+                     .due = mho_vars_real(p->s->vars, DUE, 0, p->row0)};
+  mho__encode(p, tick, own, mho_vars_real(p->s->vars, SPIKE, 0, p->row0));
   remember(p, 0);
   show_label(p, tick);
 }

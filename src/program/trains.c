@@ -6,6 +6,7 @@
 #include "program/trains.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "array/weights.h"
 #include "base/nonzero.h"
@@ -23,23 +24,29 @@ static mho_real value_of(const side *l, int i) {
   return l->gain ? l->gain[i] * l->v[i] : l->v[i];
 }
 
-static double largest(const side *l) {
-  const mho_real *v = l->v, *gain = l->gain;
+/* Largest |gain v| of n numbers. */
+static mho_real largest_scaled(int n, const mho_real *v, const mho_real *gain) {
   mho_real most = 0;
 #pragma omp simd reduction(max : most)
-  for (int i = 0; i < l->n; i++) {
-    mho_real own = gain ? gain[i] * v[i] : v[i], size = own < 0 ? -own : own;
+  for (int i = 0; i < n; i++) {
+    mho_real own = gain[i] * v[i], size = own < 0 ? -own : own;
     most = size > most ? size : most;
   }
-  return (double)most;
+  return most;
 }
 
-/* The first line from i on that may have a value. */
-static int next_of(const side *l, int i) {
-  enum { SCAN = 32 };
-  while (i < l->n && !mho__any_nonzero((size_t)mho_min(SCAN, l->n - i), l->v + i))
-    i += SCAN;
-  return mho_min(i, l->n);
+static mho_real largest_plain(int n, const mho_real *v) {
+  mho_real most = 0;
+#pragma omp simd reduction(max : most)
+  for (int i = 0; i < n; i++) {
+    mho_real size = v[i] < 0 ? -v[i] : v[i];
+    most = size > most ? size : most;
+  }
+  return most;
+}
+
+static double largest(const side *l) {
+  return (double)(l->gain ? largest_scaled(l->n, l->v, l->gain) : largest_plain(l->n, l->v));
 }
 
 /* The random words of a sample's trains. */
@@ -52,54 +59,60 @@ typedef struct stream {
 /* Lines whose trains are drawn together. */
 enum { LINE_GROUP = 256 };
 
-/* Trains of m lines (at most LINE_GROUP), whose probability of a pulse is below/2^32; `first`
- * numbers the random words. Returns how many lines pulse at all. */
-static int draw_group(const stream *from, int m, const uint32_t *line, const uint32_t *below,
-                      uint64_t first, mho_pulse_train *out) {
-  uint32_t mask[LINE_GROUP] = {0}, word[LINE_GROUP];
-  int pulsing = 0;
+/* Trains of a side under way: lines with a value are gathered, and drawn for when there are enough
+ * of them. */
+typedef struct drawing {
+  const stream *from;
+  mho_pulse_train *out;
+  int active, saturated; /* lines with a value; those with a probability above 1 */
+  int pulsing;           /* lines that pulse at all */
+  uint64_t drawn;        /* lines so far, which number the random words */
+  int n;                 /* gathered */
+  uint32_t line[LINE_GROUP], below[LINE_GROUP]; /* with a pulse of probability below/2^32 */
+} drawing;
 
-  for (int s = 0; s < from->slots; s++) {
-    mho_rng_u32(from->rng, mho__step_slot(from->sample, s), first, (size_t)m, word);
-    for (int j = 0; j < m; j++)
-      mask[j] |= (uint32_t)(word[j] < below[j]) << s;
+/* The trains of the gathered lines. */
+static void draw_gathered(drawing *d) {
+  uint32_t mask[LINE_GROUP], word[LINE_GROUP];
+  memset(mask, 0, (size_t)d->n * sizeof *mask);
+
+  for (int s = 0; s < d->from->slots; s++) {
+    mho_rng_u32(d->from->rng, mho__step_slot(d->from->sample, s), d->drawn, (size_t)d->n, word);
+    for (int j = 0; j < d->n; j++)
+      mask[j] |= (uint32_t)(word[j] < d->below[j]) << s;
   }
 
-  for (int j = 0; j < m; j++) {
-    out[pulsing] = (mho_pulse_train){line[j], mask[j]};
-    pulsing += mask[j] != 0;
+  for (int j = 0; j < d->n; j++) {
+    d->out[d->pulsing] = (mho_pulse_train){d->line[j], mask[j]};
+    d->pulsing += mask[j] != 0;
   }
-  return pulsing;
+  d->active += d->n;
+  d->drawn += LINE_GROUP;
+  d->n = 0;
 }
 
-/* Trains of the lines whose value is not 0; `flip` turns all signs. Returns how many pulse at all.
- * active: lines with a value; saturated: those of them with a probability above 1. */
-static int draw_lines(const side *l, double factor, bool flip, const stream *from,
-                      mho_pulse_train *out, int *active, int *saturated) {
-  int pulsing = 0;
-  uint64_t drawn = 0; /* lines so far, which number the random words */
-  *active = *saturated = 0;
+/* Trains of the lines whose value is not 0; `flip` turns all signs. */
+static void draw_lines(const side *l, double factor, bool flip, const stream *from,
+                       mho_pulse_train *out, drawing *d) {
+  d->from = from;
+  d->out = out;
+  d->active = d->saturated = d->pulsing = d->n = 0;
+  d->drawn = 0;
 
-  for (int i = 0; i < l->n;) {
-    uint32_t line[LINE_GROUP], below[LINE_GROUP];
-    int m = 0;
-    for (i = next_of(l, i); i < l->n && m < LINE_GROUP; i++) {
-      mho_real v = value_of(l, i);
-      if (v == 0) {
-        i = next_of(l, i + 1) - 1;
-        continue;
-      }
-      double p = factor * fabs((double)v);
-      *saturated += p > 1;
-      below[m] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
-      line[m++] = (uint32_t)i | ((v < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
-    }
-
-    pulsing += draw_group(from, m, line, below, drawn, out + pulsing);
-    drawn += LINE_GROUP;
-    *active += m;
+  mho_nonzero lines = {.n = l->n, .v = l->v};
+  for (int i = mho__next_nonzero(&lines); i >= 0; i = mho__next_nonzero(&lines)) {
+    mho_real v = value_of(l, i);
+    if (v == 0)
+      continue;
+    double p = factor * fabs((double)v);
+    d->saturated += p > 1;
+    d->below[d->n] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
+    d->line[d->n++] = (uint32_t)i | ((v < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
+    if (d->n == LINE_GROUP)
+      draw_gathered(d);
   }
-  return pulsing;
+  if (d->n)
+    draw_gathered(d);
 }
 
 /* Pulses of n lines, in all slots. */
@@ -113,7 +126,7 @@ static double line_pulses(const mho_pulse_train *t, int n) {
 void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, double rate,
                       double step, int sample) {
   mho_pulse_trains *t = job->trains;
-  int rows = job->xb->rows, cols = job->xb->cols, in = 0, out = 0, high_in = 0, high_out = 0;
+  int rows = job->xb->rows, cols = job->xb->cols;
   side x = {.v = job->x ? job->x + (size_t)sample * (size_t)rows : job->ones, .n = rows};
   side e = {.v = job->e ? job->e + (size_t)sample * (size_t)cols : job->ones,
             .gain = job->gain,
@@ -123,7 +136,7 @@ void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, dou
 
   t->slots[sample] = t->n_rows[sample] = t->n_cols[sample] = 0;
   t->truncated[sample] = t->reached[sample] = 0;
-  double x_max = largest(&x), d_max = largest(&e);
+  double d_max = largest(&e), x_max = d_max > 0 ? largest(&x) : 0;
   double k = size * x_max * d_max / step;
   if (!(k > 0))
     return;
@@ -136,14 +149,19 @@ void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, dou
   stream of_cols = of_rows;
   of_cols.rng = mho__stream_round_of(job->rounding, 1);
 
-  mho_pulse_train *row = mho__train_of_rows(job, sample), *col = mho__train_of_cols(job, sample);
+  drawing in, out;
   t->slots[sample] = (int)slots;
-  t->n_rows[sample] = draw_lines(&x, factor * balance, false, &of_rows, row, &in, &high_in);
-  t->n_cols[sample] = draw_lines(&e, factor / balance, falls, &of_cols, col, &out, &high_out);
+  draw_lines(&x, factor * balance, false, &of_rows, mho__train_of_rows(job, sample), &in);
+  draw_lines(&e, factor / balance, falls, &of_cols, mho__train_of_cols(job, sample), &out);
+  t->n_rows[sample] = in.pulsing;
+  t->n_cols[sample] = out.pulsing;
 
-  t->reached[sample] =
-      cols * line_pulses(row, t->n_rows[sample]) + rows * line_pulses(col, t->n_cols[sample]);
-  t->truncated[sample] = (double)in * out - (double)(in - high_in) * (out - high_out);
+  double row_pulses = line_pulses(in.out, in.pulsing),
+         col_pulses = line_pulses(out.out, out.pulsing);
+  double active = (double)in.active * out.active;
+  double whole = (double)(in.active - in.saturated) * (out.active - out.saturated);
+  t->reached[sample] = cols * row_pulses + rows * col_pulses;
+  t->truncated[sample] = active - whole;
 }
 
 void mho__trains_largest(const mho_outer_job *job, int sample, double *x_max, double *d_max) {

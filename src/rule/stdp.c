@@ -120,7 +120,7 @@ static const mho_param table[] = {
 };
 
 enum {
-  PRE,    /* trace of a row, or steps for which it still counts as active */
+  PRE,    /* trace of a row, or the last step in which it still counts as active */
   POST,   /* trace of a neuron, */
   SLOW,   /* its slow one, */
   BEFORE, /* and the first before the step */
@@ -142,6 +142,14 @@ static mho_real *values_of(const mho_lesson *l, int variable, int layer) {
 static const mho_real *spikes_of(const mho_lesson *l, int layer) {
   const mho_vars *v = l->state[0]->vars;
   return mho_vars_real(v, mho_vars_find(v, "spike"), layer, l->sample0);
+}
+
+/* Whether weights behind a layer learn. */
+static bool is_source(const mho_lesson *l, int layer) {
+  for (int c = 0; c < l->net->n_trained; c++)
+    if (l->net->connection[c].from == layer)
+      return true;
+  return false;
 }
 
 static double decay_of(double tau, const mho_tick *tick) {
@@ -213,52 +221,84 @@ static mho_err scaling_new(const mho_experiment *e, const mho_network *net, int 
 
 /* ---------------------------------------------------------------- a step */
 
-/* Rows that have been active count down, and all raise or lower. */
-static void compare_rows(const stdp *own, const mho_tick *tick, size_t n, const mho_real *spike,
-                         mho_real *left, mho_real *row) {
-  mho_real window = (mho_real)fmax(round(own->tau_pre / tick->dt), 1);
-  mho_real up = (mho_real)own->rate_post, down = (mho_real)-own->rate_pre;
+/* Rows that have fired count as active for a while. */
+static void note_active(const stdp *own, const mho_tick *tick, size_t n, const mho_real *spike,
+                        mho_real *until) {
+  double window = fmax(round(own->tau_pre / tick->dt), 1);
+  mho_real end = (mho_real)(tick->number + window - 1);
 #pragma omp simd
-  for (size_t i = 0; i < n; i++) {
-    mho_real less = left[i] > 0 ? left[i] - 1 : 0;
-    left[i] = spike[i] > 0 ? window : less;
-    row[i] = left[i] > 0 ? up : down;
-  }
+  for (size_t i = 0; i < n; i++)
+    until[i] = spike[i] > 0 ? end : until[i];
 }
 
 /* What a layer is as rows of those behind it. @return whether any of them lowers weights now. */
 static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
   const stdp *own = l->params;
   const mho_real *spike = spikes_of(l, layer);
-  mho_real *pre = values_of(l, PRE, layer), *row = values_of(l, ROW, layer);
+  mho_real *pre = values_of(l, PRE, layer);
   size_t n = mho__rule_count(l, layer);
   if (own->window == RECTANGULAR) {
-    compare_rows(own, tick, n, spike, pre, row);
+    note_active(own, tick, n, spike, pre);
     return false;
   }
 
   mho__trace_step(own->traces, decay_of(own->tau_pre, tick), n, spike, pre);
-  for (size_t i = 0; i < n; i++)
-    row[i] = (mho_real)own->rate_post * pre[i];
   return own->rate_pre > 0 && mho__any_nonzero(n, spike);
 }
 
-/* What a layer is as columns. @return whether any of them fires. */
-static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
+/* What the rows of a layer raise or lower where a neuron behind them fires. */
+static void weigh_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
+  const stdp *own = l->params;
+  const mho_real *pre = values_of(l, PRE, layer);
+  mho_real *row = values_of(l, ROW, layer), now = (mho_real)tick->number;
+  mho_real up = (mho_real)own->rate_post, down = (mho_real)-own->rate_pre;
+  size_t n = mho__rule_count(l, layer);
+
+  if (own->window == RECTANGULAR)
+    for (size_t i = 0; i < n; i++)
+      row[i] = pre[i] >= now ? up : down;
+  else
+    for (size_t i = 0; i < n; i++)
+      row[i] = up * pre[i];
+}
+
+/* Traces that the spikes of neurons leave, for rows that fire after them. */
+static void leave_traces(const mho_lesson *l, const mho_tick *tick, int layer) {
+  const stdp *own = l->params;
+  mho_real *post = values_of(l, POST, layer), *before = values_of(l, BEFORE, layer);
+  double d = decay_of(own->tau_post, tick);
+  size_t n = mho__rule_count(l, layer);
+
+  for (size_t i = 0; i < n; i++)
+    before[i] = (mho_real)d * post[i];
+  mho__trace_step(own->traces, d, n, spikes_of(l, layer), post);
+}
+
+/* Spikes count by what earlier ones of the same neuron have left. */
+static void weigh_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
   const stdp *own = l->params;
   const mho_real *spike = spikes_of(l, layer);
-  mho_real *post = values_of(l, POST, layer), *before = values_of(l, BEFORE, layer);
   mho_real *slow = values_of(l, SLOW, layer), *column = values_of(l, COLUMN, layer);
+  double d = decay_of(own->tau_slow, tick);
   size_t n = mho__rule_count(l, layer);
-  bool has_slow = own->window == EXPONENTIAL && own->tau_slow > 0;
-  double d = decay_of(own->tau_post, tick), slowly = has_slow ? decay_of(own->tau_slow, tick) : 0;
 
-  for (size_t i = 0; i < n; i++) {
-    before[i] = (mho_real)d * post[i];
-    column[i] = has_slow ? spike[i] * (mho_real)slowly * slow[i] : spike[i];
-  }
-  mho__trace_step(own->traces, d, n, spike, post);
-  mho__trace_step(own->traces, slowly, n, spike, slow);
+  for (size_t i = 0; i < n; i++)
+    column[i] = spike[i] * (mho_real)d * slow[i];
+  mho__trace_step(own->traces, d, n, spike, slow);
+}
+
+/* What a layer is as columns. @return whether any of them raises weights now. */
+static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
+  const stdp *own = l->params;
+  mho_real *column = values_of(l, COLUMN, layer);
+  size_t n = mho__rule_count(l, layer);
+
+  if (own->window == EXPONENTIAL && own->rate_pre > 0)
+    leave_traces(l, tick, layer);
+  if (own->window == EXPONENTIAL && own->tau_slow > 0)
+    weigh_columns(l, tick, layer);
+  else
+    memcpy(column, spikes_of(l, layer), n * sizeof *column);
   return mho__any_nonzero(n, column);
 }
 
@@ -308,14 +348,23 @@ static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
     return;
   }
 
-  bool any = false;
+  bool raises = false, lowers = false;
   for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
-    bool lowers = move_rows(l, tick, layer);
-    bool raises = layer > 0 && move_columns(l, tick, layer);
-    any |= lowers || raises;
+    if (is_source(l, layer))
+      lowers |= move_rows(l, tick, layer);
+    if (layer > 0)
+      raises |= move_columns(l, tick, layer);
   }
-  if (any)
+  for (int layer = 0; raises && layer < mho_hidden_end(l->net); layer++)
+    if (is_source(l, layer))
+      weigh_rows(l, tick, layer);
+  if (raises || lowers)
     mho_lesson_apply(l, MHO_APPLY_STEP);
+}
+
+/* Samples of a product with that on its columns: none where it is 0. */
+static int products_with(const mho_lesson *l, int layer, const mho_real *column) {
+  return mho__any_nonzero(mho__rule_count(l, layer), column) ? l->n : 0;
 }
 
 static void change(const mho_lesson *l, int connection, mho_change *out) {
@@ -327,7 +376,7 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
   mho_outer *raised = mho_change_add(out);
   raised->pre = values_of(l, ROW, k->from);
   raised->post = values_of(l, COLUMN, k->to);
-  raised->n = l->n;
+  raised->n = products_with(l, k->to, raised->post);
   raised->scale = -1; /* of a gradient, which is followed downwards */
   if (own->window == RECTANGULAR || own->rate_pre == 0)
     return;
@@ -335,7 +384,7 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
   mho_outer *lowered = mho_change_add(out);
   lowered->pre = spikes_of(l, k->from);
   lowered->post = values_of(l, BEFORE, k->to);
-  lowered->n = l->n;
+  lowered->n = products_with(l, k->to, lowered->post);
   lowered->scale = own->rate_pre;
 }
 

@@ -7,6 +7,9 @@
  *             t = -tau ln(1 - h/x), for x > h
  *   direct    none: x drives its row in every step, as it is
  *
+ * Of regular inputs and those that fire once the next spike is known when the last has been: a step
+ * is a look at whose time has come.
+ *
  * What is drawn is named by update, phase, step, sample and line, so that it does not depend on
  * threads, chunks or a resume.
  *
@@ -17,18 +20,20 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/nonzero.h"
 #include "base/streams.h"
 #include "settle/links.h"
 
-enum { DRAWN = 64 }; /* numbers drawn at a time */
+enum { DRAWN = 64 }; /* inputs that are drawn for, or looked at, at a time */
 
 /* Inputs of a chunk under way. */
 typedef struct encoding {
   const mho_encode_config *how;
   const mho_tick *tick;
   mho_rng rng;
-  uint64_t step;  /* of what is drawn */
-  uint64_t first; /* cell of the first input */
+  uint64_t step;   /* of what is drawn */
+  uint64_t first;  /* cell of the first input */
+  mho_encoder own; /* of the first input on */
 } encoding;
 
 /* Spikes of x in a step, on average. */
@@ -46,6 +51,8 @@ static bool is_black(int n, const mho_real *x) {
   return !any;
 }
 
+/* ---------------------------------------------------------------- drawn in every step */
+
 static void fire_at_random(const encoding *c, const float *u, int n, const mho_real *x,
                            mho_real *spike) {
   double rate = c->how->rate, dt = c->tick->dt, least = c->how->silent_below;
@@ -56,28 +63,7 @@ static void fire_at_random(const encoding *c, const float *u, int n, const mho_r
   }
 }
 
-static void fire_regularly(const encoding *c, const float *u, int n, const mho_real *x,
-                           mho_real *spike) {
-  double t = c->tick->number;
-  for (int i = 0; i < n; i++) {
-    double each = fmin(expected(c, x[i]), 1), phase = (double)u[i];
-    spike[i] = floor(phase + t * each) > floor(phase + (t - 1) * each);
-  }
-}
-
-static void fire_once(const encoding *c, size_t n, const mho_real *x, mho_real *spike) {
-  double t = c->tick->number, h = c->how->threshold;
-  for (size_t i = 0; i < n; i++) {
-    double v = (double)x[i];
-    bool is_silent = v <= h || v < c->how->silent_below;
-    double when = is_silent ? (double)INFINITY : -c->how->tau * log1p(-h / v) / c->tick->dt;
-    spike[i] = when <= t && when > t - 1;
-  }
-}
-
-/* Those that something is drawn for. */
 static void fire_drawn(const encoding *c, size_t n, const mho_real *x, mho_real *spike) {
-  bool is_regular = c->how->kind == MHO_ENCODE_REGULAR;
   for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
     float u[DRAWN];
     size_t some = mho_min_size(n - i0, DRAWN);
@@ -86,28 +72,94 @@ static void fire_drawn(const encoding *c, size_t n, const mho_real *x, mho_real 
       continue;
     }
     mho_rng_uniform(c->rng, c->step, c->first + i0, some, u);
-    if (is_regular)
-      fire_regularly(c, u, (int)some, x + i0, spike + i0);
-    else
-      fire_at_random(c, u, (int)some, x + i0, spike + i0);
+    fire_at_random(c, u, (int)some, x + i0, spike + i0);
   }
 }
 
-void mho__encode(const mho_phase *p, const mho_tick *tick, mho_real *spike) {
+/* ---------------------------------------------------------------- known ahead */
+
+/* The first step after step `now` in which an input of so many spikes a step has one more. */
+static mho_real next_of(double each, double phase, double now) {
+  double spikes = floor(phase + now * each);
+  double t = fmax(ceil((spikes + 1 - phase) / each), now + 1);
+  if (t > MHO_STEP_READ_OUT) /* no phase is as long */
+    return (mho_real)INFINITY;
+
+  /* but for what rounding has left of it */
+  while (t > now + 1 && floor(phase + (t - 1) * each) > spikes)
+    t--;
+  while (floor(phase + t * each) <= spikes)
+    t++;
+  return (mho_real)t;
+}
+
+/* The step in which a neuron that x charges fires. */
+static mho_real crossing_of(const encoding *c, mho_real x) {
+  double v = (double)x, h = c->how->threshold;
+  bool is_silent = v <= h || v < c->how->silent_below;
+  double when = is_silent ? (double)INFINITY : -c->how->tau * log1p(-h / v) / c->tick->dt;
+  return (mho_real)(when > 0 ? ceil(when) : (double)INFINITY);
+}
+
+/* When input i fires next, after step `now`. */
+static mho_real next_spike(const encoding *c, size_t i, mho_real x, double now) {
+  if (c->how->kind == MHO_ENCODE_LATENCY)
+    return now > 0 ? (mho_real)INFINITY : crossing_of(c, x);
+  double each = fmin(expected(c, x), 1);
+  return each > 0 ? next_of(each, (double)c->own.phase[i], now) : (mho_real)INFINITY;
+}
+
+/* A phase begins: the first spikes of all inputs. */
+static void look_ahead(const encoding *c, size_t n, const mho_real *x) {
+  for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
+    float u[DRAWN];
+    size_t some = mho_min_size(n - i0, DRAWN);
+    if (!is_black((int)some, x + i0))
+      mho_rng_uniform(c->rng, c->step, c->first + i0, some, u);
+    else
+      memset(u, 0, sizeof u);
+    for (size_t i = i0; i < i0 + some; i++) {
+      c->own.phase[i] = (mho_real)u[i - i0];
+      c->own.due[i] = next_spike(c, i, x[i], 0);
+    }
+  }
+}
+
+/* Those whose time has come fire, and are given their next one. */
+static void fire_due(const encoding *c, size_t n, const mho_real *x, mho_real *spike) {
+  mho_real now = (mho_real)c->tick->number, *due = c->own.due;
+#pragma omp simd
+  for (size_t i = 0; i < n; i++)
+    spike[i] = due[i] == now ? 1 : 0;
+
+  mho_nonzero fired = {.n = (int)n, .v = spike};
+  for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired))
+    due[i] = next_spike(c, (size_t)i, x[i], (double)c->tick->number);
+}
+
+/* ---------------------------------------------------------------- a step */
+
+void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_real *spike) {
   const mho_encode_config *how = p->thread->encode;
   size_t units = (size_t)p->net->layer[0].n, n = mho__phase_count(p, 0);
   const mho_real *x = mho__values(p->net, mho_phase_input(p)->z, 0, p->row0);
-  bool is_regular = how->kind == MHO_ENCODE_REGULAR;
+  bool is_drawn = how->kind == MHO_ENCODE_POISSON;
   encoding c = {.how = how,
                 .tick = tick,
                 .rng = mho__stream_spikes(p->thread->noise_seed, 0),
-                .step = mho__step_read(p->thread->update, p->number, is_regular ? 0 : tick->number),
-                .first = (uint64_t)p->row0 * units};
+                .step = mho__step_read(p->thread->update, p->number, is_drawn ? tick->number : 0),
+                .first = (uint64_t)p->row0 * units,
+                .own = own};
 
-  if (tick->resting || how->kind == MHO_ENCODE_DIRECT)
+  if (tick->resting || how->kind == MHO_ENCODE_DIRECT) {
     memset(spike, 0, n * sizeof *spike);
-  else if (how->kind == MHO_ENCODE_LATENCY)
-    fire_once(&c, n, x, spike);
-  else
+    return;
+  }
+  if (is_drawn) {
     fire_drawn(&c, n, x, spike);
+    return;
+  }
+  if (tick->number == 1)
+    look_ahead(&c, n, x);
+  fire_due(&c, n, x, spike);
 }

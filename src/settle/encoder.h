@@ -5,9 +5,15 @@
 
 #include "mho/model/settle.h"
 
+/** What is known of the inputs' next spikes from step to step of a phase, [n x inputs]. */
+typedef struct mho_encoder {
+  mho_real *phase; /**< of inputs that fire regularly, 0 to 1 */
+  mho_real *due;   /**< the step in which they fire next; INFINITY: never */
+} mho_encoder;
+
 /** What the inputs of a phase's samples fire in a step, 1 or 0; all 0 with MHO_ENCODE_DIRECT and
- * where inputs are off.
+ *  where inputs are off. The steps of a phase are taken one after another, from 1.
  *  @param spike  [n x inputs]. */
-void mho__encode(const mho_phase *p, const mho_tick *tick, mho_real *spike);
+void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_real *spike);
 
 #endif

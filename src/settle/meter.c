@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "base/nonzero.h"
 #include "settle/links.h"
 
 /* The lines of link k. */
@@ -118,6 +119,19 @@ static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gai
   m->edge[k].squares += gain * squares;
 }
 
+/* squares += gain x^2 of a vector; where nothing drives many lines, as of spikes, they are passed
+ * over. */
+static void count_lines(const mho_meter *m, int n, double gain, const mho_real *x,
+                        double *squares) {
+  for (int i0 = 0; i0 < n; i0 += MHO_NONZERO_MANY) {
+    int some = mho_min(n - i0, MHO_NONZERO_MANY);
+    if (!mho__any_nonzero((size_t)some, x + i0))
+      continue;
+    for (int i = i0; i < i0 + some; i++)
+      squares[i] += gain * driven_square(m, x[i]);
+  }
+}
+
 void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
   int in = m->inputs[k];
   double *squares = m->squares[k], gain = m->analog ? scale * scale : 1;
@@ -129,8 +143,7 @@ void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale
     return;
 
   for (int s = 0; s < n; s++) {
-    for (int i = 0; i < in; i++)
-      squares[i] += gain * driven_square(m, x[i]);
+    count_lines(m, in, gain, x, squares);
     x += in;
   }
 }

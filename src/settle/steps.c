@@ -42,6 +42,7 @@ static void step(const mho_phase *p, int t, mho_settle_stats *stats) {
   mho_tick tick = {.number = t,
                    .dt = own->dt,
                    .resting = t > own->steps,
+                   .last = t == n_steps(own),
                    .layered = own->order == LAYERED,
                    .euler = own->integrate == EULER};
   p->thread->step = t;

@@ -15,8 +15,9 @@ typedef struct update_job {
   const mho_lesson *lesson; /* whose samples are learned from */
   mho_real shrink;          /* of the gradient, when it is clipped */
   /* For schemes that apply samples one after another: */
-  int term;  /* of the changes */
-  int round; /* of as many of its outer products as there is room for trains */
+  int term;        /* of the changes */
+  int round;       /* of as many of its outer products as there is room for trains */
+  bool used_slabs; /* they have counted pulses */
 } update_job;
 
 /* The cells of a slab. */
@@ -250,6 +251,16 @@ static void draw_sample(void *arg, int sample, int thread) {
   }
 }
 
+/* Slabs are about to count: before they do so first in an update, they have counted nothing. */
+static void use_slabs(update_job *job) {
+  mho_updater *u = job->u;
+  if (job->used_slabs)
+    return;
+  job->used_slabs = true;
+  for (int i = 0; i < u->n_slabs; i++)
+    u->slab[i].counts = (mho_pulse_counts){0};
+}
+
 static void replay_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   mho_slab *s = &job->u->slab[i];
@@ -257,6 +268,36 @@ static void replay_slab(void *arg, int i, int thread) {
   o.scratch = job->u->scratch[thread];
   if (o.samples > 0)
     job->u->scheme->replay(&o, s->row0, s->rows, &s->counts);
+}
+
+/* Cells on which trains of a round may coincide. */
+static double cells_met(const update_job *job) {
+  double cells = 0;
+  for (int c = 0; c < job->u->net->n_trained; c++) {
+    const mho_outer_job *o = &job->u->products[c].job;
+    for (int s = 0; s < o->samples; s++)
+      cells += (double)o->trains->n_rows[s] * o->trains->n_cols[s];
+  }
+  return cells;
+}
+
+/* Pulses of a round, in one piece where they are so few that slabs would take longer to be handed
+ * out: spikes change a column at a time. */
+static void replay_round(update_job *job) {
+  enum { FEW = 1 << 13 };
+  mho_updater *u = job->u;
+  if (u->own || cells_met(job) > FEW) {
+    use_slabs(job);
+    mho_pool_run(u->pool, u->n_slabs, replay_slab, job);
+    return;
+  }
+
+  for (int c = 0; c < u->net->n_trained; c++) {
+    mho_products *p = &u->products[c];
+    p->job.scratch = u->scratch[0];
+    if (p->job.samples > 0)
+      u->scheme->replay(&p->job, 0, p->k->xb->rows, &p->counts);
+  }
 }
 
 static void leak_slab(void *arg, int i, int thread) {
@@ -299,7 +340,7 @@ static void pulse_term(update_job *job) {
       tell(job, true, u->scheme->begin);
 
     mho_pool_run(u->pool, most, draw_sample, job);
-    mho_pool_run(u->pool, u->n_slabs, replay_slab, job);
+    replay_round(job);
     tell(job, false, u->scheme->end);
   }
 }
@@ -310,16 +351,17 @@ static void pulse_terms(update_job *job) {
   int terms = 0;
 
   for (int c = 0; c < u->net->n_trained; c++) {
-    u->products[c].k = &u->net->connection[c];
-    u->products[c].change = change_of(job, c);
-    terms = mho_max(terms, u->products[c].change.n);
+    mho_products *p = &u->products[c];
+    p->k = &u->net->connection[c];
+    p->change = change_of(job, c);
+    p->counts = (mho_pulse_counts){0};
+    terms = mho_max(terms, p->change.n);
   }
-  for (int i = 0; i < u->n_slabs; i++)
-    u->slab[i].counts = (mho_pulse_counts){0};
 
   for (job->term = 0; job->term < terms; job->term++)
     pulse_term(job);
-  mho_pool_run(u->pool, u->n_slabs, leak_slab, job);
+  if (u->own || u->e->device_config.leak > 0)
+    mho_pool_run(u->pool, u->n_slabs, leak_slab, job);
 }
 
 /* Whether pulses fill the first devices of cells that carry. */
@@ -378,6 +420,21 @@ void mho__updater_refresh(mho_updater *u, bool full) {
 
 /* ---------------------------------------------------------------- an update */
 
+/* Pulses of the update, and which connections it has taught. */
+static void count_pulses(const update_job *job) {
+  mho_updater *u = job->u;
+  bool has_products = u->scheme->replay != NULL;
+  int n_slabs = job->used_slabs ? u->n_slabs : 0;
+
+  for (int c = 0; c < u->net->n_trained; c++) {
+    if (has_products)
+      mho__standing_count(u->at, c, &u->products[c].counts);
+    u->at->taught[c] += has_products ? !u->products[c].change.skip : !change_of(job, c).skip;
+  }
+  for (int i = 0; i < n_slabs; i++)
+    mho__standing_count(u->at, u->slab[i].connection, &u->slab[i].counts);
+}
+
 void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
   update_job job = {.u = u, .lesson = l, .shrink = 1};
 
@@ -386,21 +443,21 @@ void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
     job.shrink = shrink_of(u);
   }
 
-  if (u->scheme->replay)
+  if (u->scheme->replay) {
     pulse_terms(&job);
-  else
+  } else {
+    use_slabs(&job);
     mho_pool_run(u->pool, u->n_slabs, update_slab, &job);
+  }
 
   disturb(u);
   if (needs_care(u)) {
+    use_slabs(&job);
     mho_pool_run(u->pool, u->n_slabs, tend_slab, &job);
     disturb(u);
   }
 
-  for (int i = 0; i < u->n_slabs; i++)
-    mho__standing_count(u->at, u->slab[i].connection, &u->slab[i].counts);
-  for (int c = 0; c < u->net->n_trained; c++)
-    u->at->taught[c] += !change_of(&job, c).skip;
+  count_pulses(&job);
   u->at->update++;
   mho__updater_refresh(u, false);
   mho_network_refresh(u->net, u->at->update, false);

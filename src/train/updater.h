@@ -22,10 +22,11 @@ typedef struct mho_slab {
 typedef struct mho_products {
   const mho_connection *k;
   mho_change change;
-  mho_outer term;    /* the present one; without any samples where the connection has fewer */
-  int positions;     /* of a sample, at each of which there is an outer product */
-  int all;           /* of the term in all */
-  mho_outer_job job; /* of those in the present round */
+  mho_outer term;          /* the present one; without any samples where the connection has fewer */
+  int positions;           /* of a sample, at each of which there is an outer product */
+  int all;                 /* of the term in all */
+  mho_outer_job job;       /* of those in the present round */
+  mho_pulse_counts counts; /* of rounds that were replayed in one piece */
 } mho_products;
 
 typedef struct mho_updater {

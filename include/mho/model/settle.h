@@ -221,6 +221,7 @@ typedef struct mho_tick {
   int number;   /**< of the phase, from 1 */
   double dt;    /**< s */
   bool resting; /**< inputs are off */
+  bool last;    /**< of the phase: its activities are read */
   bool layered; /**< layers one after another, each hears this step's spikes of those before */
   bool euler;   /**< forward Euler in place of what is exact over the step */
 } mho_tick;
