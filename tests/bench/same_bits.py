@@ -167,6 +167,35 @@ OTHER = {
     'observe_in_time': {**SETTLE['ode'], 'observe.settling': 'true'},
     'initial_scheme': {**SOFT, 'update.scheme': 'pulses', 'program.initial': 'scheme'},
 }
+# Neurons that spike, and weights that learn from it.
+STDP = {'rule.name': 'stdp', 'dynamics.name': 'spiking', 'network.output': 'votes', 'network.w_max': 1,
+        'network.hidden': '[20]', 'train.batch': 1, 'device.model': 'soft_bounds', 'device.mapping': 'single',
+        'update.scheme': 'stochastic', 'update.rate': 0.02, 'settle.method': 'steps', 'settle.steps': 60,
+        'settle.encode.rate': '130 Hz', 'neuron.threshold.value': 5, 'neuron.reset': 'value',
+        'neuron.inhibit': 'line', 'neuron.winners': 'one', 'dataset.train': 120, 'dataset.test': 40}
+TRIPLETS = {'rule.window': 'exponential', 'rule.tau_slow': '40 ms', 'rule.rate_pre': 0.05, 'rule.normalize': 9}
+SPIKES = {
+    'rectangular': {'neuron.threshold.law': 'target'},
+    'exponential': {'rule.window': 'exponential', 'rule.rate_pre': 0.1, 'neuron.threshold.law': 'spike'},
+    'all': {'rule.window': 'exponential', 'rule.traces': 'all', 'rule.rate_pre': 0},
+    'triplets': {**TRIPLETS, 'neuron.threshold.law': 'spike', 'neuron.refractory': '3 ms'},
+    'regular': {'settle.encode.kind': 'regular', 'settle.encode.silent_below': 0.2},
+    'latency': {'settle.encode.kind': 'latency', 'neuron.threshold.value': 2},
+    'direct': {'settle.encode.kind': 'direct', 'neuron.synapse': 'current', 'neuron.inhibit': 'none'},
+    'layers': {'network.hidden': '[20,16]', 'network.lateral': 'true', 'network.back': 'true',
+               'settle.order': 'layered', 'settle.rest': 10, 'neuron.delay.forward': '2 ms'},
+    'conductances': {'neuron.synapse': 'conductance', 'network.lateral': 'true', 'neuron.threshold.value': 0.3},
+    'accumulated': {'rule.window': 'exponential', 'update.scheme': 'accumulate', 'device.cycle_to_cycle': 0.3},
+    'noisy': {**SOFT, **ARRAY['noisy'], 'device.mapping': 'single'},
+    'leaking': {**DEVICE['leak'], **ARRAY['half'], 'device.mapping': 'single'},
+    'perturbed': {'rule.name': 'perturb', 'network.output': 'softmax', 'train.batch': 20, 'device.model': 'ideal',
+                  'device.mapping': None, 'update.scheme': 'exact', 'network.w_max': 0,
+                  'neuron.threshold.value': 1, 'dataset.train': 60},
+    'contrasted': {'rule.name': 'csdp', 'network.output': 'counts', 'train.batch': 20, 'device.model': 'ideal',
+                   'device.mapping': None, 'update.scheme': 'exact', 'dataset.train': 60, 'network.w_max': None,
+                   'neuron.threshold.value': None, 'neuron.reset': None, 'neuron.inhibit': None,
+                   'neuron.winners': None, 'settle.encode.rate': None},
+}
 
 
 def merged(*sets):
@@ -221,6 +250,8 @@ def digits_cases(kinds):
     add('array spice', SETTLE['spice'], {'settle.method': 'synchronous', 'array.model': 'spice'})
     for name, keys in OTHER.items():
         add(name, keys)
+    for name, keys in SPIKES.items():
+        add(f'spikes {name}', STDP, keys)
     return out
 
 

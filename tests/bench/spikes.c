@@ -133,12 +133,14 @@ static void bench(const mho_registry *r, const mho_context *ctx, const subject *
   mho_experiment_free(e);
 }
 
-int main(void) {
+/* bench_spikes [WORD]: of all networks, or of those with the word in their name. */
+int main(int argc, char **argv) {
   mho_context ctx = {0};
   mho_registry *r = open_bench(&ctx);
   printf("%s, %d images a training\n", has_mnist(r) ? "MNIST" : "random images", IMAGES);
   for (int i = 0; i < MHO_COUNT(subjects); i++)
-    bench(r, &ctx, &subjects[i]);
+    if (argc < 2 || strstr(subjects[i].name, argv[1]))
+      bench(r, &ctx, &subjects[i]);
   mho_pool_free(ctx.pool);
   mho_registry_free(r);
   return 0;
