@@ -288,6 +288,16 @@ static void sum_banks(mho_crossbar *x, size_t first, size_t n) {
   }
 }
 
+/* The weights of scattered cells of one or two banks. */
+static void sum_banks_at(mho_crossbar *x, int n, const uint32_t *cell) {
+  int second = x->n_banks > 1;
+  const float *p = mho_crossbar_shown(x, 0), *q = mho_crossbar_shown(x, second);
+  mho_real scale = (mho_real)x->w_max, *w = x->weights->programmed;
+  mho_real a = (mho_real)x->role[0].gain, b = second ? (mho_real)x->role[1].gain : 0;
+  for (int i = 0; i < n; i++)
+    w[cell[i]] = scale * (a * (mho_real)p[cell[i]] + b * (mho_real)q[cell[i]]);
+}
+
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
   mho_crossbar_unpack(x);
   mho__line_sums_forget(x);
@@ -322,8 +332,7 @@ void mho__crossbar_refresh_at(mho_crossbar *x, int n, const uint32_t *cell) {
 
   mho_crossbar_unpack(x);
   mho__line_sums_forget(x);
-  for (int i = 0; i < n; i++)
-    sum_banks(x, cell[i], 1);
+  sum_banks_at(x, n, cell);
 }
 
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
@@ -383,6 +392,12 @@ static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *
 
 /* Where no change is asked for nothing is: no pair is divided anew. */
 static void keep_unasked(const mho_crossbar *x, size_t first, int m, const mho_real *v, block *b) {
+  int unasked = 0;
+  for (int i = 0; i < m; i++)
+    unasked += v[i] == 0;
+  if (!unasked)
+    return;
+
   for (int k = 0; k < x->mapping->n_banks; k++) {
     float now[MHO_DEVICE_BLOCK];
     mho_crossbar_held(x, k, first, m, now);

@@ -5,6 +5,10 @@
 
 #include "mho/base.h"
 
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 /** Whether any of n numbers is not 0. All are looked at, some at a time. */
 static inline bool mho__any_nonzero(size_t n, const mho_real *v) {
   int any = 0;
@@ -14,21 +18,47 @@ static inline bool mho__any_nonzero(size_t n, const mho_real *v) {
   return any;
 }
 
-/** Numbers that are looked at together: whether any is not 0, and then where. */
-enum { MHO_NONZERO_MANY = 128, MHO_NONZERO_BITS = 32 };
+/** Numbers that are looked at together for where they are not 0. */
+enum { MHO_NONZERO_BITS = 64 };
+
+/* So many numbers beside each other: bit i of the result says that v[i] is not 0. */
+#if defined(__AVX512F__) && defined(MHO_DOUBLE)
+enum { MHO_NONZERO_LANES = 8 };
+static inline uint64_t mho__nonzero_lanes(const mho_real *v) {
+  return _mm512_cmp_pd_mask(_mm512_loadu_pd(v), _mm512_setzero_pd(), _CMP_NEQ_UQ);
+}
+#elif defined(__AVX512F__)
+enum { MHO_NONZERO_LANES = 16 };
+static inline uint64_t mho__nonzero_lanes(const mho_real *v) {
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(v), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+#elif defined(__AVX__) && !defined(MHO_DOUBLE)
+enum { MHO_NONZERO_LANES = 8 };
+static inline uint64_t mho__nonzero_lanes(const mho_real *v) {
+  __m256 differs = _mm256_cmp_ps(_mm256_loadu_ps(v), _mm256_setzero_ps(), _CMP_NEQ_UQ);
+  return (uint64_t)(uint32_t)_mm256_movemask_ps(differs);
+}
+#elif defined(__SSE2__) && !defined(MHO_DOUBLE)
+enum { MHO_NONZERO_LANES = 4 };
+static inline uint64_t mho__nonzero_lanes(const mho_real *v) {
+  __m128 differs = _mm_cmpneq_ps(_mm_loadu_ps(v), _mm_setzero_ps());
+  return (uint64_t)(uint32_t)_mm_movemask_ps(differs);
+}
+#else
+enum { MHO_NONZERO_LANES = 1 };
+static inline uint64_t mho__nonzero_lanes(const mho_real *v) {
+  return *v != 0;
+}
+#endif
 
 /** Bit i of the result: v[i] is not 0; n up to MHO_NONZERO_BITS. */
-static inline uint32_t mho__nonzero_bits(int n, const mho_real *v) {
-  uint32_t bits = 0;
-  if (n == MHO_NONZERO_BITS) {
-#pragma omp simd reduction(| : bits)
-    for (int i = 0; i < MHO_NONZERO_BITS; i++)
-      bits |= (uint32_t)(v[i] != 0) << i;
-    return bits;
-  }
-
-  for (int i = 0; i < n; i++)
-    bits |= (uint32_t)(v[i] != 0) << i;
+static inline uint64_t mho__nonzero_bits(int n, const mho_real *v) {
+  int whole = n - n % MHO_NONZERO_LANES;
+  uint64_t bits = 0;
+  for (int i = 0; i < whole; i += MHO_NONZERO_LANES)
+    bits |= mho__nonzero_lanes(v + i) << i;
+  for (int i = whole; i < n; i++)
+    bits |= (uint64_t)(v[i] != 0) << i;
   return bits;
 }
 
@@ -37,27 +67,20 @@ typedef struct mho_nonzero {
   int n;
   const mho_real *v;
   int next;      /**< the first that has not been looked at */
-  int first;     /**< of those that bits are of */
-  uint32_t bits; /**< that are left */
+  uint64_t bits; /**< of those before it, what is left */
 } mho_nonzero;
 
 /** The next number that is not 0; -1: there is none. */
 static inline int mho__next_nonzero(mho_nonzero *w) {
   while (!w->bits) {
     int left = w->n - w->next;
-    bool is_many = w->next % MHO_NONZERO_MANY == 0;
     if (left <= 0)
       return -1;
-    if (is_many && !mho__any_nonzero((size_t)mho_min(left, MHO_NONZERO_MANY), w->v + w->next)) {
-      w->next += MHO_NONZERO_MANY;
-      continue;
-    }
-    w->first = w->next;
-    w->bits = mho__nonzero_bits(mho_min(left, MHO_NONZERO_BITS), w->v + w->next);
+    w->bits = mho__nonzero_bits(left < MHO_NONZERO_BITS ? left : MHO_NONZERO_BITS, w->v + w->next);
     w->next += MHO_NONZERO_BITS;
   }
 
-  int i = w->first + __builtin_ctz(w->bits);
+  int i = w->next - MHO_NONZERO_BITS + __builtin_ctzll(w->bits);
   w->bits &= w->bits - 1;
   return i;
 }

@@ -63,52 +63,78 @@ enum { LINE_GROUP = 256 };
  * of them. */
 typedef struct drawing {
   const stream *from;
+  double factor; /* probability of a pulse, of a value of 1 */
+  bool flip;     /* all signs are turned */
   mho_pulse_train *out;
-  int active, saturated; /* lines with a value; those with a probability above 1 */
-  int pulsing;           /* lines that pulse at all */
-  uint64_t drawn;        /* lines so far, which number the random words */
-  int n;                 /* gathered */
-  uint32_t line[LINE_GROUP], below[LINE_GROUP]; /* with a pulse of probability below/2^32 */
+  int active;    /* lines with a value that have been drawn for; they number the random words */
+  int saturated; /* those of them with a probability above 1 */
+  int pulsing;   /* those that pulse at all */
+  int n;         /* gathered, ... */
+  uint32_t line[LINE_GROUP];
+  mho_real value[LINE_GROUP]; /* ... and what they do */
 } drawing;
+
+/* A line pulses with probability below/2^32. @return how many would with more than 1. */
+static int find_probabilities(int n, double factor, const mho_real *value, uint32_t *below) {
+  int saturated = 0;
+#pragma omp simd reduction(+ : saturated)
+  for (int j = 0; j < n; j++) {
+    double p = factor * fabs((double)value[j]);
+    below[j] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
+    saturated += p > 1;
+  }
+  return saturated;
+}
 
 /* The trains of the gathered lines. */
 static void draw_gathered(drawing *d) {
-  uint32_t mask[LINE_GROUP], word[LINE_GROUP];
+  uint32_t below[LINE_GROUP], mask[LINE_GROUP], word[LINE_GROUP];
   memset(mask, 0, (size_t)d->n * sizeof *mask);
+  d->saturated += find_probabilities(d->n, d->factor, d->value, below);
 
   for (int s = 0; s < d->from->slots; s++) {
-    mho_rng_u32(d->from->rng, mho__step_slot(d->from->sample, s), d->drawn, (size_t)d->n, word);
+    uint64_t slot = mho__step_slot(d->from->sample, s);
+    mho_rng_u32(d->from->rng, slot, (uint64_t)d->active, (size_t)d->n, word);
     for (int j = 0; j < d->n; j++)
-      mask[j] |= (uint32_t)(word[j] < d->below[j]) << s;
+      mask[j] |= (uint32_t)(word[j] < below[j]) << s;
   }
 
   for (int j = 0; j < d->n; j++) {
-    d->out[d->pulsing] = (mho_pulse_train){d->line[j], mask[j]};
+    uint32_t sign = (d->value[j] < 0) != d->flip ? MHO_TRAIN_NEGATIVE : 0;
+    d->out[d->pulsing] = (mho_pulse_train){d->line[j] | sign, mask[j]};
     d->pulsing += mask[j] != 0;
   }
   d->active += d->n;
-  d->drawn += LINE_GROUP;
   d->n = 0;
 }
 
-/* Trains of the lines whose value is not 0; `flip` turns all signs. */
-static void draw_lines(const side *l, double factor, bool flip, const stream *from,
-                       mho_pulse_train *out, drawing *d) {
-  d->from = from;
-  d->out = out;
-  d->active = d->saturated = d->pulsing = d->n = 0;
-  d->drawn = 0;
+/* Some lines from i0 on join those gathered, where bits say that they have a value. */
+static void gather_lines(drawing *d, const side *l, int i0, uint64_t bits) {
+  bool has_all = bits == UINT64_MAX && !l->gain;
+  if (has_all) {
+    for (int j = 0; j < MHO_NONZERO_BITS; j++) {
+      d->line[d->n + j] = (uint32_t)(i0 + j);
+      d->value[d->n + j] = l->v[i0 + j];
+    }
+    d->n += MHO_NONZERO_BITS;
+    return;
+  }
 
-  mho_nonzero lines = {.n = l->n, .v = l->v};
-  for (int i = mho__next_nonzero(&lines); i >= 0; i = mho__next_nonzero(&lines)) {
-    mho_real v = value_of(l, i);
-    if (v == 0)
-      continue;
-    double p = factor * fabs((double)v);
-    d->saturated += p > 1;
-    d->below[d->n] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
-    d->line[d->n++] = (uint32_t)i | ((v < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
-    if (d->n == LINE_GROUP)
+  for (; bits; bits &= bits - 1) {
+    int i = i0 + __builtin_ctzll(bits);
+    d->line[d->n] = (uint32_t)i;
+    d->value[d->n] = value_of(l, i);
+    d->n += d->value[d->n] != 0;
+  }
+}
+
+/* Trains of the lines of a side. */
+static void draw_lines(const side *l, drawing *d) {
+  d->active = d->saturated = d->pulsing = d->n = 0;
+  for (int i0 = 0; i0 < l->n; i0 += MHO_NONZERO_BITS) {
+    int some = mho_min(l->n - i0, MHO_NONZERO_BITS);
+    gather_lines(d, l, i0, mho__nonzero_bits(some, l->v + i0));
+    if (d->n > LINE_GROUP - MHO_NONZERO_BITS)
       draw_gathered(d);
   }
   if (d->n)
@@ -150,9 +176,19 @@ void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, dou
   of_cols.rng = mho__stream_round_of(job->rounding, 1);
 
   drawing in, out;
+  in.from = &of_rows;
+  in.factor = factor * balance;
+  in.flip = false;
+  in.out = mho__train_of_rows(job, sample);
+  draw_lines(&x, &in);
+
+  out.from = &of_cols;
+  out.factor = factor / balance;
+  out.flip = falls;
+  out.out = mho__train_of_cols(job, sample);
+  draw_lines(&e, &out);
+
   t->slots[sample] = (int)slots;
-  draw_lines(&x, factor * balance, false, &of_rows, mho__train_of_rows(job, sample), &in);
-  draw_lines(&e, factor / balance, falls, &of_cols, mho__train_of_cols(job, sample), &out);
   t->n_rows[sample] = in.pulsing;
   t->n_cols[sample] = out.pulsing;
 

@@ -232,9 +232,8 @@ static void note_active(const stdp *own, const mho_tick *tick, size_t n, const m
 }
 
 /* What a layer is as rows of those behind it. @return whether any of them lowers weights now. */
-static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
+static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer, const mho_real *spike) {
   const stdp *own = l->params;
-  const mho_real *spike = spikes_of(l, layer);
   mho_real *pre = values_of(l, PRE, layer);
   size_t n = mho__rule_count(l, layer);
   if (own->window == RECTANGULAR) {
@@ -263,7 +262,8 @@ static void weigh_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
 }
 
 /* Traces that the spikes of neurons leave, for rows that fire after them. */
-static void leave_traces(const mho_lesson *l, const mho_tick *tick, int layer) {
+static void leave_traces(const mho_lesson *l, const mho_tick *tick, int layer,
+                         const mho_real *spike) {
   const stdp *own = l->params;
   mho_real *post = values_of(l, POST, layer), *before = values_of(l, BEFORE, layer);
   double d = decay_of(own->tau_post, tick);
@@ -271,13 +271,13 @@ static void leave_traces(const mho_lesson *l, const mho_tick *tick, int layer) {
 
   for (size_t i = 0; i < n; i++)
     before[i] = (mho_real)d * post[i];
-  mho__trace_step(own->traces, d, n, spikes_of(l, layer), post);
+  mho__trace_step(own->traces, d, n, spike, post);
 }
 
 /* Spikes count by what earlier ones of the same neuron have left. */
-static void weigh_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
+static void weigh_columns(const mho_lesson *l, const mho_tick *tick, int layer,
+                          const mho_real *spike) {
   const stdp *own = l->params;
-  const mho_real *spike = spikes_of(l, layer);
   mho_real *slow = values_of(l, SLOW, layer), *column = values_of(l, COLUMN, layer);
   double d = decay_of(own->tau_slow, tick);
   size_t n = mho__rule_count(l, layer);
@@ -288,17 +288,18 @@ static void weigh_columns(const mho_lesson *l, const mho_tick *tick, int layer) 
 }
 
 /* What a layer is as columns. @return whether any of them raises weights now. */
-static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer) {
+static bool move_columns(const mho_lesson *l, const mho_tick *tick, int layer,
+                         const mho_real *spike) {
   const stdp *own = l->params;
   mho_real *column = values_of(l, COLUMN, layer);
   size_t n = mho__rule_count(l, layer);
 
   if (own->window == EXPONENTIAL && own->rate_pre > 0)
-    leave_traces(l, tick, layer);
+    leave_traces(l, tick, layer, spike);
   if (own->window == EXPONENTIAL && own->tau_slow > 0)
-    weigh_columns(l, tick, layer);
+    weigh_columns(l, tick, layer, spike);
   else
-    memcpy(column, spikes_of(l, layer), n * sizeof *column);
+    memcpy(column, spike, n * sizeof *column);
   return mho__any_nonzero(n, column);
 }
 
@@ -350,10 +351,11 @@ static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
 
   bool raises = false, lowers = false;
   for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
+    const mho_real *spike = spikes_of(l, layer);
     if (is_source(l, layer))
-      lowers |= move_rows(l, tick, layer);
+      lowers |= move_rows(l, tick, layer, spike);
     if (layer > 0)
-      raises |= move_columns(l, tick, layer);
+      raises |= move_columns(l, tick, layer, spike);
   }
   for (int layer = 0; raises && layer < mho_hidden_end(l->net); layer++)
     if (is_source(l, layer))

@@ -119,16 +119,23 @@ static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gai
   m->edge[k].squares += gain * squares;
 }
 
-/* squares += gain x^2 of a vector; where nothing drives many lines, as of spikes, they are passed
- * over. */
+/* squares += gain x^2 of a vector; where little drives many lines, as of spikes, the others are
+ * passed over. */
 static void count_lines(const mho_meter *m, int n, double gain, const mho_real *x,
                         double *squares) {
-  for (int i0 = 0; i0 < n; i0 += MHO_NONZERO_MANY) {
-    int some = mho_min(n - i0, MHO_NONZERO_MANY);
-    if (!mho__any_nonzero((size_t)some, x + i0))
+  enum { FEW = MHO_NONZERO_BITS / 8 };
+  for (int i0 = 0; i0 < n; i0 += MHO_NONZERO_BITS) {
+    int some = mho_min(n - i0, MHO_NONZERO_BITS);
+    uint64_t driven = mho__nonzero_bits(some, x + i0);
+    if (__builtin_popcountll(driven) > FEW) {
+      for (int i = i0; i < i0 + some; i++)
+        squares[i] += gain * driven_square(m, x[i]);
       continue;
-    for (int i = i0; i < i0 + some; i++)
+    }
+    for (; driven; driven &= driven - 1) {
+      int i = i0 + __builtin_ctzll(driven);
       squares[i] += gain * driven_square(m, x[i]);
+    }
   }
 }
 
