@@ -188,13 +188,18 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   b.shared = c->shared;
   b.out = x->out;
 
-  for (; x->n; rank++) {
+  int16_t most = 0;
+  for (int i = 0; i < x->n; i++)
+    most = x->left[i] > most ? x->left[i] : most;
+
+  for (; rank < most; rank++) {
     gather_block(c, x, &b);
     if (c->noisy)
       mho_rng_normal_at(c->noise, mho__step_pulse(step, rank), (size_t)x->n, x->cell, x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     scatter(c, x, &b);
-    drop_finished(x, rank);
+    if (rank + 1 < most)
+      drop_finished(x, rank);
   }
 }
 

@@ -267,6 +267,27 @@ static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
   }
 }
 
+/* The same of rows on a single column, which is what a spike changes. */
+static void enqueue_column(queue *q, const mho_pulse_train *row, int n_rows, int slot,
+                           const meeting *c) {
+  uint32_t cols = (uint32_t)q->xb->cols, at = c->at[0];
+  int16_t sign = c->sign[0];
+  int met = 0;
+
+  for (int i0 = 0; i0 < n_rows; i0 += MHO_DEVICE_BLOCK) {
+    int some = mho_min(n_rows - i0, MHO_DEVICE_BLOCK), n = 0;
+    flush(q); /* there is room for a block */
+    for (int i = i0; i < i0 + some; i++) {
+      q->cell[n] = mho__train_line(&row[i]) * cols + at;
+      q->count[n] = (int16_t)(mho__train_sign(&row[i], NULL) * sign);
+      n += mho__train_pulses(&row[i], slot);
+    }
+    q->n = n;
+    met += n;
+  }
+  q->counts->half -= 2 * met; /* these cells are on two lines, and wholly selected */
+}
+
 /* The same where many of the block's columns pulse, so that its cells are answered as they lie. */
 static void pulse_neighbours(queue *q, const mho_pulse_train *row, const meeting *c) {
   int16_t count[MHO_DEVICE_BLOCK] = {0}, turn = (int16_t)mho__train_sign(row, NULL);
@@ -287,6 +308,10 @@ static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho
     c.width = mho_min(q->xb->cols - c.first, MHO_DEVICE_BLOCK);
     j = find_columns(q, col, j, n_cols, slot, &c);
     bool is_dense = c.n * DENSE >= c.width && c.width >= WIDE;
+    if (c.n == 1 && !is_dense) {
+      enqueue_column(q, row, n_rows, slot, &c);
+      continue;
+    }
 
     for (int i = 0; i < n_rows && c.n; i++) {
       if (!mho__train_pulses(&row[i], slot))

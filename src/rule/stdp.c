@@ -225,10 +225,9 @@ static mho_err scaling_new(const mho_experiment *e, const mho_network *net, int 
 static void note_active(const stdp *own, const mho_tick *tick, size_t n, const mho_real *spike,
                         mho_real *until) {
   double window = fmax(round(own->tau_pre / tick->dt), 1);
-  mho_real end = (mho_real)(tick->number + window - 1);
-#pragma omp simd
-  for (size_t i = 0; i < n; i++)
-    until[i] = spike[i] > 0 ? end : until[i];
+  mho_nonzero fired = {.n = (int)n, .v = spike};
+  for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired))
+    until[i] = (mho_real)(tick->number + window - 1);
 }
 
 /* What a layer is as rows of those behind it. @return whether any of them lowers weights now. */

@@ -18,7 +18,7 @@ enum { IMAGES = 1000 };
 
 typedef struct subject {
   const char *name, *yaml;
-  int presentations; /* that the issue of a study is */
+  int presentations; /* of a published training */
 } subject;
 
 static const subject subjects[] = {
@@ -32,15 +32,17 @@ static const subject subjects[] = {
      "update: {optimizer: sgd, scheme: stochastic, rate: 0.01}\n"
      "device: {model: linear, mapping: single, step_up: 0.01, step_down: 0.01}\n",
      60000},
-    {"Querlioz, 50 neurons, 1000 steps",
+    {"Querlioz, 50 neurons, 500 steps",
      "network: {hidden: [50], output: votes, w_max: 1}\n"
      "neuron: {tau: 100 ms, threshold: {value: 50}, reset: value, refractory: 10 ms, inhibit: "
      "line, winners: one}\n"
-     "settle: {method: steps, steps: 1000, dt: 1 ms, encode: {kind: regular, rate: 22 Hz, "
+     "settle: {method: steps, steps: 500, dt: 2 ms, encode: {kind: regular, rate: 22 Hz, "
      "silent_below: 0.33}}\n"
-     "rule: {name: stdp, window: rectangular, tau_pre: 50 ms, rate_post: 1, rate_pre: 0.41}\n"
-     "update: {optimizer: sgd, scheme: stochastic, rate: 0.0017}\n"
-     "device: {model: exp_step, mapping: single}\n",
+     "rule: {name: stdp, window: rectangular, tau_pre: 50 ms}\n"
+     "update: {optimizer: sgd, scheme: stochastic, rate: 5.4e-4}\n"
+     "device: {model: exp_step, mapping: single, step_up: 1.7e-7, a_up: -10000, gamma_up: 3, "
+     "step_down: 0.0007, a_down: 0, gamma_down: 0, variation: {step: 0.01, g_low: 0.1, g_high: "
+     "0.1}}\n",
      600000},
 };
 
