@@ -39,7 +39,7 @@ static const subject subjects[] = {
      "settle: {method: steps, steps: 500, dt: 2 ms, encode: {kind: regular, rate: 22 Hz, "
      "silent_below: 0.33}}\n"
      "rule: {name: stdp, window: rectangular, tau_pre: 50 ms}\n"
-     "update: {optimizer: sgd, scheme: stochastic, rate: 5.4e-4}\n"
+     "update: {optimizer: sgd, scheme: stochastic, rate: 5.39e-4}\n"
      "device: {model: exp_step, mapping: single, step_up: 1.7e-7, a_up: -10000, gamma_up: 3, "
      "step_down: 0.0007, a_down: 0, gamma_down: 0, variation: {step: 0.01, g_low: 0.1, g_high: "
      "0.1}}\n",
