@@ -2,7 +2,7 @@
 # stdp.sh - MNIST learned without labels by the times of spikes: Diehl & Cook's network with 100 and 400 neurons, one epoch, and
 # Querlioz' with 50 neurons, ten; neurons are labelled by training images alone. Prints the table of README.md. Stopped at any
 # time, it goes on where it was, from the runs kept beside it.
-# Usage: results/spiking/stdp.sh [PART...], of dc100, dc400, q50 (default: all; an hour of one core); DB=file, THREADS=n,
+# Usage: results/spiking/stdp.sh [PART...], of dc100, dc400, q50 (default: all; not timed yet); DB=file, THREADS=n,
 # SEEDS="1 2 3", MHO=command in the environment.
 set -eu
 cd "$(dirname "$0")/../.."
