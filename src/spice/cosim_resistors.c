@@ -122,7 +122,7 @@ typedef struct bench {
   double **v[SOLVERS][STATES]; /* [n_layers] of [samples x n] */
   double *power[SOLVERS];      /* [samples] */
   double *x, *target;          /* of a sample */
-  double seconds[SOLVERS];     /* of both phases */
+  double seconds[SOLVERS];     /* of both phases, without reading a netlist */
   mho_cosim_result result;
   void *user;
 } bench;
@@ -237,10 +237,11 @@ static mho_err settle_sample(bench *b, mho_spice *spice, int s, mho_errinfo *ei)
   if (err)
     return err;
 
-  double start = mho_seconds();
   x.free = free;
   err = mho_spice_load(spice, text, ei);
   mho_free(text);
+
+  double start = mho_seconds();
   if (!err)
     err = find_voltages(b, spice, s, FREE, unit.volts, ei);
   if (!err)
