@@ -37,6 +37,7 @@
  *   READ     0xffffff - phase / 4            mho__step_states         sample, neuron  settle
  *   READ     511 << 15 | layer               mho__step_read           sample, neuron  rule
  *   READ     511 << 15 | 1 << 8 | layer      mho__step_read           sample, neuron  rule
+ *   READ     511 << 15 | 2 << 8 | layer      mho__step_read           sample, node    rule
  *   SPIKE    layer                           mho__step_read           sample, unit    settle
  *   SPIKE    1 << 8 | what                   update                   sample          rule
  *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
@@ -362,6 +363,12 @@ static inline mho_rng mho__stream_credits(uint64_t noise_seed, int layer) {
 static inline mho_rng mho__stream_controls(uint64_t noise_seed, int layer) {
   return mho_rng_make(noise_seed, MHO_RNG_READ,
                       MHO_STREAM_REPEATS << 15 | 1 << 8 | (uint32_t)layer);
+}
+
+/** READ, index = 511 << 15 | 2 << 8 | layer[8]: noise of measured nodes between resistors. */
+static inline mho_rng mho__stream_nodes(uint64_t noise_seed, int layer) {
+  return mho_rng_make(noise_seed, MHO_RNG_READ,
+                      MHO_STREAM_REPEATS << 15 | 2 << 8 | (uint32_t)layer);
 }
 
 /** update[44] << 20 | phase mod 4[2] << 18 | step[18] of an integration with state noise. */

@@ -1,5 +1,7 @@
 /* resistive_config.c - the keys of a network of resistors.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
 #include "mho/model/check.h"
 
 static const char *without_junctions(const mho_experiment *e) {
@@ -7,6 +9,13 @@ static const char *without_junctions(const mho_experiment *e) {
   if (why || e->resistive.rectifier == MHO_RECTIFIER_JUNCTION)
     return why;
   return "there are no junctions (resistive.rectifier)";
+}
+
+static const char *without_noise(const mho_experiment *e) {
+  const char *why = mho_idle_without_resistors(e);
+  if (why || e->resistive.noise > 0)
+    return why;
+  return "nodes are measured exactly (resistive.noise)";
 }
 
 static const mho_param table[] = {
@@ -35,5 +44,18 @@ static const mho_param table[] = {
     MHO_P_CHOICE(mho_resistive_config, start, "start", "kept|zero", MHO_START_KEPT,
                  "a free phase of training starts from where the last batch has come to rest, or, "
                  "as in every evaluation, from 0"),
+    MHO_P_REAL(mho_resistive_config, noise, "noise", "V", 0, 0, 1e3,
+               "what conductances learn from are voltages that were measured at the end of each "
+               "phase, with noise of this standard deviation"),
+    MHO_P_INT(mho_resistive_config, measurements, "measurements", 1, 1, 1000000000,
+              "of every node at the end of a phase, each with noise of its own, that are averaged",
+              .idle = without_noise),
 };
 const mho_params mho_resistive_params = MHO_PARAMS(mho_resistive_config, table);
+
+/* The mean of N numbers that are normal, each with deviation sigma, is normal with sigma/sqrt N. */
+double mho_resistive_noise(const mho_network *net) {
+  const mho_resistive_config *c = net->resistive;
+  double unit = net->array.read_voltage / c->input_gain;
+  return c->noise / unit / sqrt((double)c->measurements);
+}

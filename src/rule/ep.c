@@ -413,7 +413,11 @@ static void subtract_nudged(const mho_lesson *lesson, int l) {
 static void subtract_pair(const mho_lesson *lesson, int l, int pair, double factor) {
   mho_real *room = room_of(lesson, UP, l);
 
-  if (is_measured(lesson)) {
+  if (lesson->net->resistive) {
+    mho__squares_measure(lesson, l, states_of(lesson, DOWN, l), 2 * pair, states_of(lesson, UP, l),
+                         2 * pair - 1, room);
+    add_pair(lesson, l, pair, factor, room, NULL, 0);
+  } else if (is_measured(lesson)) {
     measure_layer(lesson, l, DOWN, 2 * pair, UP, 2 * pair - 1, room);
     add_pair(lesson, l, pair, factor, room, NULL, 0);
   } else if (lesson->thread->settler->subtracts) { /* what moved lies beside both states */
@@ -430,9 +434,11 @@ static void learn_one_sided(const mho_lesson *lesson, mho_rule_stats *stats) {
     read_out_nudged(lesson, stats);
 
   for (int l = 1; l < mho_hidden_end(lesson->net); l++) {
-    subtract_nudged(lesson, l);
-    if (lesson->net->resistive) /* half way from the nudged state to the free one */
-      mho__squares_mean(lesson, l, states_of(lesson, UP, l), 0.5, error_of(lesson, l));
+    if (lesson->net->resistive)
+      mho__squares_measure(lesson, l, states_of(lesson, FREE, l), 0, states_of(lesson, UP, l), 1,
+                           error_of(lesson, l));
+    else
+      subtract_nudged(lesson, l);
   }
 }
 
@@ -449,8 +455,6 @@ static void learn_by_pairs(const mho_lesson *lesson, mho_rule_stats *stats) {
       read_out_nudged(lesson, stats);
     for (int l = 1; l < end; l++) {
       subtract_pair(lesson, l, pair, 0.5 * weight[pair - 1]);
-      if (lesson->net->resistive) /* e is half of what the states differ by */
-        mho__squares_mean(lesson, l, states_of(lesson, UP, l), 1, error_of(lesson, l));
     }
   }
 

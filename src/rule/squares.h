@@ -20,6 +20,10 @@ mho_err mho__squares_new(const mho_network *net, int batch, void **own, mho_erri
  *  sample. */
 void mho__squares_mean(const mho_lesson *lesson, int l, const mho_real *a, double factor,
                        const mho_real *b);
+/** Of two states of layer l, as they are measured (mho_resistive_noise): e = a - b, and m their
+ *  mean, [n x layer] from the lesson's first sample. */
+void mho__squares_measure(const mho_lesson *lesson, int l, const mho_real *a, int phase_a,
+                          const mho_real *b, int phase_b, mho_real *e);
 /** What follows from m and lesson->error: once a lesson has both. */
 void mho__squares_multiply(const mho_lesson *lesson);
 /** The terms of a connection, with `factor` on the errors. */

@@ -158,6 +158,95 @@ static void test_clipped(void **state) {
   mho_experiment_free(e);
 }
 
+/* ---------------------------------------------------------------- noise of nodes */
+
+#define NOISY                                                                                      \
+  NET("[12, 10]")                                                                                  \
+  IDEAL DATA "settle: {free: 100, nudged: 100}\n"                                                  \
+             "resistive: {noise: %g mV, measurements: %d}\n"                                       \
+             "train: {seeds: {noise: %d}}\n%s"
+
+/* Gradients of biases, [32], with a seed of the noise. */
+static void gradients_of_biases(double millivolts, int measurements, int seed, const char *rule,
+                                double *out) {
+  char yaml[1024];
+  snprintf(yaml, sizeof yaml, NOISY, millivolts, measurements, seed, rule);
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t = trainer(e);
+  const mho_network *net = mho_trainer_network(t);
+
+  for (int c = 0; c < net->n_trained; c++) {
+    const mho_crossbar *x = net->connection[c].xb;
+    double *g = malloc(mho_crossbar_cells(x) * sizeof *g);
+    OK(mho_trainer_gradient(t, 0, IMAGES, c, g, &ei));
+    memcpy(out, g + (x->rows - 1) * x->cols, (size_t)x->cols * sizeof *out);
+    out += x->cols;
+    free(g);
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+/* A bias learns the difference of two voltages, each measured N times, over the nudge: on average
+ * that without noise, with a deviation of sigma sqrt(2/(N images)) over the nudge, or over twice
+ * of it. */
+static void test_noise(void **state) {
+  enum { BIASES = 32, DRAWS = 60 };
+  static const struct {
+    const char *rule;
+    double nudges;
+    int measurements;
+  } cases[] = {{RULE("phases: one_sided, nudge: 0.5"), 0.5, 1},
+               {RULE("phases: centred, nudge: 0.1"), 0.2, 1},
+               {RULE("phases: centred, nudge: 0.5, nudge_by: current"), 1, 16}};
+  const double millivolts = 5, unit = 50; /* mV: a read voltage of 200 over a gain of 4 */
+
+  for (int i = 0; i < MHO_COUNT(cases); i++) {
+    double exact[BIASES], g[BIASES], squares = 0, mean[BIASES] = {0};
+    gradients_of_biases(0, 1, 1, cases[i].rule, exact);
+    for (int k = 0; k < DRAWS; k++) {
+      gradients_of_biases(millivolts, cases[i].measurements, 10 + k, cases[i].rule, g);
+      for (int j = 0; j < BIASES; j++) {
+        squares += (g[j] - exact[j]) * (g[j] - exact[j]) / (BIASES * DRAWS);
+        mean[j] += (g[j] - exact[j]) / DRAWS;
+      }
+    }
+
+    double reads = cases[i].measurements * IMAGES;
+    double expected = millivolts / unit * sqrt(2 / reads) / cases[i].nudges;
+    print_message("  deviation %.4g, expected %.4g\n", sqrt(squares), expected);
+    NEAR(sqrt(squares), expected, 0.08, 0); /* 5 of its own deviations, 1/sqrt(2 x 32 x 60) */
+    for (int j = 0; j < BIASES; j++)
+      NEAR(mean[j], 0, 0, 5 * expected / sqrt(DRAWS));
+  }
+}
+
+/* Neither checkpoints nor evaluations nor the size of chunks change the noise. */
+static void test_noise_goes_on(void **state) {
+  static const char *const shapes[] = {HIDDEN, HIDDEN ", biases: false",
+                                       "topology: conv, conv: [4x3s2p1, 6x2]"};
+  static const char *const devices[] = {"", SINGLE "update: {rate: 0.05, scheme: accumulate}\n",
+                                        ""};
+  for (int i = 0; i < MHO_COUNT(shapes); i++) {
+    char noisy[512];
+    size_t n;
+    snprintf(noisy, sizeof noisy, "%s%s", devices[i],
+             "resistive: {noise: 1 mV, measurements: 4}\n");
+    double *plain = trained(shapes[i], "kept", 4, false, false, noisy, &n);
+    double *loaded = trained(shapes[i], "kept", 4, true, true, noisy, &n);
+    double *cut = trained(shapes[i], "kept", 1, false, false, noisy, &n);
+    double *without = trained(shapes[i], "kept", 4, false, false, devices[i], &n);
+    assert_memory_equal(plain, loaded, n * sizeof *plain);
+    assert_memory_not_equal(plain, without, n * sizeof *plain);
+    for (size_t k = 0; k < n && !*devices[i]; k++) /* pulses are whole numbers */
+      NEAR(cut[k], plain[k], 0, 1e-13);
+    free(plain);
+    free(loaded);
+    free(cut);
+    free(without);
+  }
+}
+
 /* ---------------------------------------------------------------- the negative nudge */
 
 static void test_negative_nudge(void **state) {
@@ -217,6 +306,8 @@ static void test_refused(void **state) {
               "differential}\n",
        "update.gamma: a fast array holds"},
       {"array: {read_noise: 0.01}\n", "array.model: nodes of"},
+      {"resistive: {noise: 1 mV}\nsettle: {difference: direct}\n",
+       "settle.difference: not direct, because nodes with noise"},
       {"array: {wire: {r_word: 1 ohm}}\n", "array.wire.r_word: dynamics.name"},
       {"update: {scheme: tiki_taka, variant: v1}\n", "update.scheme: "},
       {"rule: {phases: points}\n", "rule.phases: points are not"},
@@ -260,6 +351,8 @@ int main(void) {
       cmocka_unit_test(test_devices_learn),
       cmocka_unit_test(test_drift),
       cmocka_unit_test(test_clipped),
+      cmocka_unit_test(test_noise),
+      cmocka_unit_test(test_noise_goes_on),
       cmocka_unit_test(test_negative_nudge),
       cmocka_unit_test(test_node_alone),
       cmocka_unit_test(test_refused),

@@ -88,6 +88,8 @@ enum {
   EVALUATE_CREDITS,
   CONTROLS,
   EVALUATE_CONTROLS,
+  NODES,
+  EVALUATE_NODES,
   SPIKES,
   CONTRASTS,
   THRESHOLDS,
@@ -178,6 +180,11 @@ static const purpose table[PURPOSES] = {
                   COUNTS(0, 63)},
     [EVALUATE_CONTROLS] = {"noise of controls, looked at", SEED_RUN, ANY,
                            COUNTS(USE(READ) | 511 << 15 | 1 << 8, 8), COUNTS(BIT(63), 63)},
+
+    [NODES] = {"noise of nodes", SEED_RUN, ANY, COUNTS(USE(READ) | 511 << 15 | 2 << 8, 8),
+               COUNTS(0, 63)},
+    [EVALUATE_NODES] = {"noise of nodes, looked at", SEED_RUN, ANY,
+                        COUNTS(USE(READ) | 511 << 15 | 2 << 8, 8), COUNTS(BIT(63), 63)},
 
     [SPIKES] =
         {"spikes of inputs", SEED_RUN, ANY, COUNTS(USE(SPIKE), 8), {0, UINT64_MAX, 0, UINT64_MAX}},
@@ -434,6 +441,7 @@ static void add_reads(uint64_t update, int offset) {
     EACH(l) {
       add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
       add(offset ? EVALUATE_CONTROLS : CONTROLS, mho__stream_controls(SEED, layers[l]), step);
+      add(offset ? EVALUATE_NODES : NODES, mho__stream_nodes(SEED, layers[l]), step);
       add(SPIKES, mho__stream_spikes(SEED, layers[l]), step);
     }
   }

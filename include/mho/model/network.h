@@ -134,6 +134,8 @@ typedef struct mho_resistive_config {
   double voltage, current; /**< gains of the amplifiers behind hidden nodes: forward, back */
   int order;               /**< MHO_ORDER_... */
   int start;               /**< MHO_START_... */
+  double noise;            /**< V, standard deviation of one measurement of a node */
+  int64_t measurements;    /**< of a node at the end of a phase, which are averaged */
 } mho_resistive_config;
 enum { MHO_RECTIFIER_IDEAL, MHO_RECTIFIER_JUNCTION, MHO_RECTIFIER_NONE };
 enum { MHO_ORDER_ALTERNATE, MHO_ORDER_FORWARD, MHO_ORDER_BACKWARD };
@@ -208,6 +210,10 @@ typedef struct mho_network {
   /** Of the trained connections; NULL: pulses reach their cells whole and alone. */
   mho_disturb *disturb;
 } mho_network;
+
+/** Standard deviation of a node that is measured (resistive.noise, resistive.measurements), in
+ *  units of the network; 0: it is measured exactly. */
+MHO_API double mho_resistive_noise(const mho_network *net);
 
 /** A topology's answer: sizes, and edges between layers. */
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
