@@ -493,6 +493,7 @@ static void find_means(const mho_lesson *lesson, mho_real *const *down) {
       e_down[i] -= error_of(lesson, l)[i];
     mho__squares_mean(lesson, l, states_of(lesson, FREE, l), down ? nudge : -0.5 * nudge,
                       down ? e_down : error_of(lesson, l));
+    mho__squares_disturb(lesson, l, down ? 2 : 0, 1, down ? 2 * nudge : nudge);
   }
 }
 

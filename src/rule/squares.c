@@ -43,19 +43,16 @@ void mho__squares_mean(const mho_lesson *lesson, int l, const mho_real *a, doubl
     m[i] = a[i] + f * b[i];
 }
 
-/* to = v of layer l as it is measured after a phase. */
-static void take_measured(const mho_lesson *lesson, int l, const mho_real *v, int phase,
-                          mho_real *to) {
+/* to += factor times what measuring layer l after a phase adds. */
+static void add_noise(const mho_lesson *lesson, int l, int phase, double factor, mho_real *to) {
   enum { DRAWN = 256 }; /* numbers at a time */
   const mho_network *net = lesson->net;
-  mho_real sigma = (mho_real)mho_resistive_noise(net);
+  double sigma = factor * mho_resistive_noise(net);
   mho_rng rng = mho__stream_nodes(net->state_noise.seed, l);
   uint64_t step = mho__step_read(lesson->thread->update, phase, MHO_STEP_READ_OUT);
   uint64_t cell0 = (uint64_t)lesson->sample0 * (uint64_t)net->layer[l].n;
   size_t n = mho__rule_count(lesson, l);
-
-  memcpy(to, v, n * sizeof *to);
-  if (!(sigma > 0))
+  if (sigma == 0)
     return;
 
   for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
@@ -63,7 +60,7 @@ static void take_measured(const mho_lesson *lesson, int l, const mho_real *v, in
     size_t m = mho_min_size(n - i0, DRAWN);
     mho_rng_normal(rng, step, cell0 + i0, m, xi);
     for (size_t i = 0; i < m; i++)
-      to[i0 + i] += sigma * (mho_real)xi[i];
+      to[i0 + i] += (mho_real)(sigma * (double)xi[i]);
   }
 }
 
@@ -71,13 +68,25 @@ void mho__squares_measure(const mho_lesson *lesson, int l, const mho_real *a, in
                           const mho_real *b, int phase_b, mho_real *e) {
   mho_real *m = kept(lesson, MEAN, l), half = (mho_real)0.5;
   size_t n = mho__rule_count(lesson, l);
-  take_measured(lesson, l, a, phase_a, e);
-  take_measured(lesson, l, b, phase_b, m);
+  memcpy(e, a, n * sizeof *e);
+  memcpy(m, b, n * sizeof *m);
+  add_noise(lesson, l, phase_a, 1, e);
+  add_noise(lesson, l, phase_b, 1, m);
 
   for (size_t i = 0; i < n; i++) {
     e[i] -= m[i];
     m[i] += half * e[i];
   }
+}
+
+void mho__squares_disturb(const mho_lesson *lesson, int l, int phase_a, int phase_b,
+                          double nudges) {
+  mho_real *m = kept(lesson, MEAN, l);
+  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+  add_noise(lesson, l, phase_a, 1 / nudges, e);
+  add_noise(lesson, l, phase_b, -1 / nudges, e);
+  add_noise(lesson, l, phase_a, 0.5, m);
+  add_noise(lesson, l, phase_b, 0.5, m);
 }
 
 void mho__squares_multiply(const mho_lesson *lesson) {

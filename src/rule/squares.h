@@ -24,6 +24,9 @@ void mho__squares_mean(const mho_lesson *lesson, int l, const mho_real *a, doubl
  *  mean, [n x layer] from the lesson's first sample. */
 void mho__squares_measure(const mho_lesson *lesson, int l, const mho_real *a, int phase_a,
                           const mho_real *b, int phase_b, mho_real *e);
+/** What measuring two states adds to m and to an e that was settled itself, lesson->error of layer
+ *  l, which is divided by what their nudges differ by. */
+void mho__squares_disturb(const mho_lesson *lesson, int l, int phase_a, int phase_b, double nudges);
 /** What follows from m and lesson->error: once a lesson has both. */
 void mho__squares_multiply(const mho_lesson *lesson);
 /** The terms of a connection, with `factor` on the errors. */

@@ -29,8 +29,6 @@ static const char *measured_by(const mho_experiment *e) {
   if (is_noisy || is_lossy)
     return "through noise, converters or amplifiers the difference is measured: "
            "use array.model ideal";
-  if (dynamics->resistors && e->resistive.noise > 0)
-    return "nodes with noise are measured in both phases: use resistive.noise 0";
   if (mho_circuit_limited(&e->circuit) && !dynamics->resistors)
     return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
   return NULL;

@@ -221,6 +221,28 @@ static void test_noise(void **state) {
   }
 }
 
+/* Measured are two states, whether they are settled or what they differ by is. */
+static void test_noise_of_differences(void **state) {
+  static const char *const rules[] = {RULE("phases: one_sided, nudge: 0.5"),
+                                      RULE("phases: centred, nudge: 0.1")};
+  for (int i = 0; i < MHO_COUNT(rules); i++) {
+    double *g[2], largest = 0;
+    size_t n;
+    for (int k = 0; k < 2; k++) {
+      char yaml[1024];
+      snprintf(yaml, sizeof yaml, "%s%s%s", NET("[12, 10]") IDEAL "resistive: {noise: 2 mV}\n",
+               rules[i], k ? DIRECT : SUBTRACT);
+      g[k] = gradient_of(yaml, &n);
+    }
+    for (size_t k = 0; k < n; k++)
+      largest = fmax(largest, fabs(g[0][k]));
+    for (size_t k = 0; k < n; k++)
+      NEAR(g[1][k], g[0][k], 0, 1e-10 * largest);
+    free(g[0]);
+    free(g[1]);
+  }
+}
+
 /* Neither checkpoints nor evaluations nor the size of chunks change the noise. */
 static void test_noise_goes_on(void **state) {
   static const char *const shapes[] = {HIDDEN, HIDDEN ", biases: false",
@@ -306,8 +328,6 @@ static void test_refused(void **state) {
               "differential}\n",
        "update.gamma: a fast array holds"},
       {"array: {read_noise: 0.01}\n", "array.model: nodes of"},
-      {"resistive: {noise: 1 mV}\nsettle: {difference: direct}\n",
-       "settle.difference: not direct, because nodes with noise"},
       {"array: {wire: {r_word: 1 ohm}}\n", "array.wire.r_word: dynamics.name"},
       {"update: {scheme: tiki_taka, variant: v1}\n", "update.scheme: "},
       {"rule: {phases: points}\n", "rule.phases: points are not"},
@@ -352,6 +372,7 @@ int main(void) {
       cmocka_unit_test(test_drift),
       cmocka_unit_test(test_clipped),
       cmocka_unit_test(test_noise),
+      cmocka_unit_test(test_noise_of_differences),
       cmocka_unit_test(test_noise_goes_on),
       cmocka_unit_test(test_negative_nudge),
       cmocka_unit_test(test_node_alone),
