@@ -2,7 +2,7 @@
 # run.sh - deep resistive networks on MNIST by equilibrium propagation: Scellier's table 1 (arXiv 2402.11674), and XS on devices;
 # a convolutional one on CIFAR-10.
 # Prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept beside it.
-# Usage: results/resistive/run.sh [ROW...]; rows XS and 1H by default, of 2H, 3H, XL, CONV and devices, too.
+# Usage: results/resistive/run.sh [ROW...]; rows XS and 1H by default, of 2H, 3H, XL, CONV, devices and deep, too.
 # DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, MHO=command in the environment; MNIST in $MHO_DATA/mnist, CIFAR-10 in cifar10.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -102,8 +102,57 @@ devices() {
   done
 }
 
+# deep_row NAME WORDS... - a run a seed of ten layers of 64 nodes, and its line of the table
+deep_row() {
+  row_name=$1
+  shift
+  for seed in $seeds; do
+    run_once "deep $row_name $seed" --threads "$threads" --set dataset=mnist --set dataset.train=10000 --set train.epochs=3 \
+      --set "network.hidden=[64,64,64,64,64,64,64,64,64,64]" --set "train.seed=$seed" --set update.optimizer=adam "$@" >&2 || true
+  done
+  of_runs="FROM run WHERE name LIKE 'deep $row_name _' AND status = 'completed'"
+  echo "| $row_name | $(ask "SELECT count(*) $of_runs") | $(ask "SELECT 100*final_test_acc $of_runs" | stats) |"
+}
+# words_of_amplifiers V/I - a unit of the network is 1 V behind V4/I.25, 0.1 V behind V4/I1
+words_of_amplifiers() {
+  case $1 in
+  V4/I1)
+    echo "--set resistive.amplifier.voltage=4 --set resistive.amplifier.current=1 --set resistive.input_gain=200
+      --set array.read_voltage=20V --set update.rate=0.0002"
+    ;;
+  *)
+    echo "--set resistive.amplifier.voltage=4 --set resistive.amplifier.current=0.25 --set resistive.input_gain=0.02
+      --set array.read_voltage=0.02V --set update.rate=0.0001"
+    ;;
+  esac
+}
+deep() {
+  echo "| network, noise of a node in units | seeds | test accuracy, % |"
+  echo "|---|---|---|"
+  deep_row "backpropagation" --set rule=bp --set network.neuron=relu --set train.batch=20 --set update.rate=0.001
+  for amplifiers in V4/I1 V4/I.25; do
+    unit=$([ $amplifiers = V4/I1 ] && echo 0.1 || echo 1)
+    words="--set dynamics=resistive --set settle.free=14 --set settle.nudged=14 --set resistive.order=forward
+      --set train.from=results/deep_start_1 $(words_of_amplifiers $amplifiers)"
+    [ -e results/deep_start_1 ] || PYTHONPATH=python /usr/bin/python3 results/resistive/deep_start.py 1 results/deep_start_1
+    deep_row "$amplifiers" $words
+    deep_row "$amplifiers subtracted" $words --set settle.difference=subtract
+    for noise in ${NOISES:-1e-10 1e-9 1e-8 1e-7}; do
+      volts=$(awk "BEGIN { printf \"%g\", $noise * $unit }")
+      deep_row "$amplifiers $noise" $words --set "resistive.noise=$volts V"
+    done
+    deep_row "$amplifiers 1e-7 of 10000" $words --set "resistive.noise=$(awk "BEGIN { print 1e-7 * $unit }") V" \
+      --set resistive.measurements=10000
+  done
+}
+
 head=""
 for row in $rows; do
+  if [ "$row" = deep ]; then
+    echo
+    deep
+    continue
+  fi
   if [ "$row" = devices ]; then
     echo
     devices

@@ -26,10 +26,11 @@ static const char *without_neighbours(const mho_experiment *e) {
   return why ? why : without_tiles(e);
 }
 
-/* Volts are of devices, and of the junctions between resistors. */
+/* Volts are of devices, of the junctions between resistors and of the noise of nodes. */
 static const char *without_volts(const mho_experiment *e) {
   bool has_junctions = e->resistive.rectifier == MHO_RECTIFIER_JUNCTION;
-  bool acts = has_junctions && !mho_idle_without_resistors(e);
+  bool has_volts = has_junctions || e->resistive.noise > 0;
+  bool acts = has_volts && !mho_idle_without_resistors(e);
   return acts ? NULL : mho_idle_without_cells(e);
 }
 

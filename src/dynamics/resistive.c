@@ -21,6 +21,12 @@
  * (half the power without amplifiers, and without the co-content of junctions, which is convex,
  * too): sweeps over the layers are block coordinate descent, and E falls in each.
  *
+ * Circuits are not alike (neuron.variation): behind node j the gain of voltage is a (1 + x_j), and
+ * its rectifier keeps v_j at or above (below) t_j, of a source of that voltage in series with it.
+ * Thresholds move the minimum of E. With gains of voltage that differ, and not those of current in
+ * step, currents no longer are slopes of one E: nodes come to rest as before, but what a nudge
+ * changes is not the gradient.
+ *
  * A convolution joins the nodes of every position with those of its patch by conductances of its
  * own, which are equal at all positions: one kernel, that learns once. Beyond the image (padding)
  * is ground. Of the channels of a position the first half is kept at v >= 0.
@@ -56,9 +62,23 @@ static const mho_var variables[] = {
 
 /* ---------------------------------------------------------------- a layer's surroundings */
 
+static bool is_output(const mho_network *net, int l) {
+  return mho_layer_takes_error(net, l);
+}
+
 /* Gain of the amplifiers between layer l - 1 and layer l: none is behind the inputs. */
 static double voltage_into(const mho_network *net, int l) {
   return l == 1 ? 1 : net->resistive->voltage;
+}
+
+/* The gain of node j of a layer, over that of all, and the voltage that it is kept at. */
+static double gain_at(const mho_network *net, int l, int j) {
+  const mho_real *gains = mho_resistive_gains(net, l);
+  return gains ? (double)gains[j] : 1;
+}
+static double threshold_at(const mho_network *net, int l, int j) {
+  const mho_real *thresholds = mho_resistive_thresholds(net, l);
+  return thresholds ? (double)thresholds[j] : 0;
 }
 
 /* The link that joins a layer with the one before it, from there or back. */
@@ -76,10 +96,6 @@ static const mho_connection *connection_into(const mho_network *net, int l) {
 
 static int inputs_of(const mho_connection *k) {
   return k->xb->rows - k->bias;
-}
-
-static bool is_output(const mho_network *net, int l) {
-  return mho_layer_takes_error(net, l);
 }
 
 /* The strength of a conductance from every output to its target; 0: there is none. */
@@ -112,8 +128,11 @@ static const mho_real *loads_of(const mho_phase *p, int l) {
   mho_real nudge = (mho_real)nudge_conductance(p, l), *out = p->thread->scratch;
   int n = net->layer[l].n, cols = k->xb->cols;
   bool is_last = is_output(net, l);
+  const mho_real *own = mho_resistive_gains(net, l);
   if (!is_last)
     find_loads_behind(net, connection_into(net, l + 1), out);
+  for (int j = 0; own && j < n; j++)
+    out[j] *= own[j];
 
   for (int first = 0; first < n; first += cols)
     for (int j = 0; j < cols; j++) {
@@ -169,15 +188,31 @@ static void add_floor_back(const mho_phase *p, int l, double factor, const mho_r
   }
 }
 
+/* What the nodes of layer l drive those behind them with, but for the gain a of all: v, or in the
+ * thread's scratch behind what reads use. */
+static const mho_real *driven_by(const mho_phase *p, int l, const mho_real *v) {
+  const mho_real *gains = mho_resistive_gains(p->net, l);
+  mho_real *out = mho__settle_room(p);
+  size_t n = (size_t)p->net->layer[l].n;
+  if (!gains)
+    return v;
+
+  for (size_t i = 0; i < (size_t)p->n; i++)
+    for (size_t j = 0; j < n; j++)
+      out[i * n + j] = gains[j] * v[i * n + j];
+  return out;
+}
+
 /* to = or += a sum_i g v_i + b, of v of the layer before: biases are no part of what amplifiers
  * amplify. */
 static void read_forward(const mho_phase *p, int l, const mho_real *from, mho_real *to,
                          mho_settle_stats *stats) {
   double a = voltage_into(p->net, l);
+  const mho_real *driven = driven_by(p, l - 1, from);
   p->thread->bias_off = (mho_real)(1 - 1 / a);
-  mho__link_read(p, link_into(p->net, l), from, to, (mho_real)a, false, stats);
+  mho__link_read(p, link_into(p->net, l), driven, to, (mho_real)a, false, stats);
   p->thread->bias_off = 0;
-  add_floor_forward(p, l, a * floor_into(p->net, l), from, to);
+  add_floor_forward(p, l, a * floor_into(p->net, l), driven, to);
 }
 
 /* to += c sum_k g v_k, of v of the layer behind. */
@@ -238,19 +273,22 @@ static double node_change(const junction *d, double s, double v, double dn) {
 /* ---------------------------------------------------------------- Kirchhoff's law, watched */
 
 /* A node that is at v under loads s: the current n - s v that is left over. Where a diode brings or
- * takes it there is none too much, and the diode dissipates v times it. */
+ * takes it there is none too much. The diode then dissipates that current times what v is from the
+ * threshold, and the source of the threshold supplies the rest. */
 static double current_left(const mho_network *net, int l, int j, double n, double s, double v,
-                           double *dissipated) {
+                           double weight, mho_balance *b) {
   int side = side_of(net, l, j), rectifier = net->resistive->rectifier;
-  double left = n - s * v;
+  double left = n - s * v, threshold = side ? threshold_at(net, l, j) : 0;
   if (side && rectifier == MHO_RECTIFIER_JUNCTION) {
     junction d = junction_of(net);
-    double from_diode = side * d.i_s * expm1(-side * v / d.v_t);
-    *dissipated -= v * from_diode;
+    double from_diode = side * d.i_s * expm1(-side * (v - threshold) / d.v_t);
+    b->dissipated -= weight * (v - threshold) * from_diode;
+    b->supplied += weight * threshold * from_diode;
     return left + from_diode;
   }
 
-  bool conducts = side && v == 0 && side * left < 0;
+  bool conducts = side && v == (double)(mho_real)threshold && side * left < 0;
+  b->supplied -= conducts ? weight * threshold * left : 0;
   return conducts ? 0 : left;
 }
 
@@ -285,7 +323,7 @@ static void add_in_front(const mho_chunk *c, int l, double weight, const nodes *
       for (int i = 0; i < inputs; i++) {
         int unit = mho_connection_unit(k, position, i);
         double g = floor + (double)w[i * cols + j], source = unit < 0 ? 0 : (double)from[unit];
-        source *= gain;
+        source *= unit < 0 ? gain : gain * gain_at(p->net, l - 1, unit);
         to->current[node] += g * source;
         to->load[node] += g;
         b->dissipated += weight * g * (source - vj) * (source - vj);
@@ -294,11 +332,12 @@ static void add_in_front(const mho_chunk *c, int l, double weight, const nodes *
     }
 }
 
-/* What the conductances behind layer l bring to its nodes. */
-static void add_behind(const mho_chunk *c, int l, const nodes *to) {
+/* What the conductances behind layer l bring to its nodes. An amplifier whose gain is x times that
+ * of all supplies x - 1 times the power that it draws from its node beside what those would. */
+static void add_behind(const mho_chunk *c, int l, double weight, const nodes *to, mho_balance *b) {
   const mho_network *net = c->phase->net;
   const mho_connection *k = connection_into(net, l + 1);
-  const mho_real *w = mho_crossbar_matrix(k->xb), *v = c->now[l + 1];
+  const mho_real *w = mho_crossbar_matrix(k->xb), *v = c->now[l + 1], *own = c->now[l];
   int cols = k->xb->cols, inputs = inputs_of(k);
   double a = net->resistive->voltage, back = net->resistive->current;
   double floor = floor_into(net, l + 1);
@@ -307,9 +346,12 @@ static void add_behind(const mho_chunk *c, int l, const nodes *to) {
     for (int i = 0; i < inputs; i++) {
       int unit = mho_connection_unit(k, position, i);
       for (int j = 0; unit >= 0 && j < cols; j++) {
-        double g = floor + (double)w[i * cols + j];
-        to->current[unit] += back * g * (double)v[position * cols + j];
-        to->load[unit] += back * a * g;
+        double g = floor + (double)w[i * cols + j], x = gain_at(net, l, unit);
+        double brought = back * g * (double)v[position * cols + j], load = back * a * x * g;
+        double at = (double)own[unit];
+        to->current[unit] += brought;
+        to->load[unit] += load;
+        b->supplied += weight * (x - 1) * at * (load * at - brought);
       }
     }
 }
@@ -321,13 +363,12 @@ static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) 
   nodes all = nodes_of(c->phase, l);
   add_in_front(c, l, weight, &all, b);
   if (!is_output(net, l))
-    add_behind(c, l, &all);
+    add_behind(c, l, weight, &all, b);
 
   for (int j = 0; j < net->layer[l].n; j++) {
-    double in_diode = 0, v = (double)c->now[l][j];
-    double left = current_left(net, l, j, all.current[j], all.load[j], v, &in_diode);
+    double v = (double)c->now[l][j];
+    double left = current_left(net, l, j, all.current[j], all.load[j], v, weight, b);
     b->kirchhoff = fmax(b->kirchhoff, fabs(left));
-    b->dissipated += weight * in_diode;
   }
 }
 
@@ -415,14 +456,29 @@ static void rest_sample(const mho_network *net, int l, const mho_real *loads, mh
 
   for (int j = 0; j < n; j++) {
     int side = side_of(net, l, j);
-    double in = side * (double)a[j];
-    a[j] = loads[j] > 0 ? (mho_real)(side * node_voltage(&d, (double)loads[j], in)) : 0;
+    double s = (double)loads[j], threshold = threshold_at(net, l, j);
+    double in = side * ((double)a[j] - s * threshold);
+    a[j] = s > 0 ? (mho_real)(threshold + side * node_voltage(&d, s, in)) : 0;
+  }
+}
+
+/* u of a layer becomes v, with ideal diodes that conduct at thresholds of their own. */
+static void rectify_at(const mho_network *net, int l, const mho_real *thresholds, mho_real *a) {
+  for (int j = 0; j < net->layer[l].n; j++) {
+    mho_real side = (mho_real)side_of(net, l, j), beyond = side * (a[j] - thresholds[j]);
+    a[j] = beyond > 0 ? a[j] : thresholds[j];
   }
 }
 
 /* u of a layer becomes v, with ideal diodes. */
 static void rectify(const mho_network *net, int l, mho_real *a) {
   int n = net->layer[l].n, channels = net->layer[l].channels, above = channels / 2;
+  const mho_real *thresholds = mho_resistive_thresholds(net, l);
+  if (thresholds) {
+    rectify_at(net, l, thresholds, a);
+    return;
+  }
+
   for (mho_real *at = a; at < a + n; at += channels) {
     for (int j = 0; j < above; j++)
       at[j] = at[j] > 0 ? at[j] : 0;
@@ -444,6 +500,17 @@ static int turn(const mho_phase *p, int i) {
   }
 }
 
+/* Keep how far the diodes of layer l are from switching, where the difference finds it: u, of nodes
+ * without diodes, less the threshold. */
+static void keep_distances(const mho_phase *p, int l, const mho_real *u) {
+  mho_real *keep = mho__values(p->net, p->s->keep, l, p->row0);
+  const mho_real *thresholds = mho_resistive_thresholds(p->net, l);
+  size_t n = (size_t)p->net->layer[l].n, all = mho__phase_count(p, l);
+  memcpy(keep, u, all * sizeof *keep);
+  for (size_t i = 0; thresholds && i < all; i++)
+    keep[i] -= thresholds[i % n];
+}
+
 static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
   const mho_phase *p = c->phase;
   const mho_network *net = p->net;
@@ -453,8 +520,8 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
 
   for (int i = 0; i < p->n; i++)
     rest_sample(net, l, loads, a + (size_t)i * n);
-  if (p->s->keep) /* where the difference finds how far a diode is from switching */
-    memcpy(mho__values(net, p->s->keep, l, p->row0), a, all * sizeof *a);
+  if (p->s->keep)
+    keep_distances(p, l, a);
   for (int i = 0; is_ideal && i < p->n; i++)
     rectify(net, l, a + (size_t)i * n);
   if (is_kept(p))
@@ -490,13 +557,38 @@ static double power_of_inputs(const mho_network *net, const mho_real *loads, con
 static void balance_sample(const mho_network *net, int l, const mho_real *loads, double weight,
                            const mho_real *n, const mho_real *v, mho_balance *b) {
   for (int j = 0; j < net->layer[l].n; j++) {
-    double vj = (double)v[j], in = (double)n[j], total = (double)loads[j], in_diode = 0;
+    double vj = (double)v[j], in = (double)n[j], total = (double)loads[j];
     double brought = bias_into(net, l, j) * vj;
-    double left = current_left(net, l, j, in, total, vj, &in_diode);
+    double left = current_left(net, l, j, in, total, vj, weight, b);
     b->kirchhoff = fmax(b->kirchhoff, fabs(left));
     b->supplied += weight * brought;
-    b->dissipated += weight * (vj * (total * vj - in) + brought + in_diode);
+    b->dissipated += weight * (vj * (total * vj - in) + brought);
   }
+}
+
+/* What the amplifiers of layer l add to both powers where their gains differ, see add_behind. c: of
+ * the phase. */
+static void balance_amplifiers(const mho_chunk *c, int l, double weight, mho_balance *out,
+                               mho_settle_stats *stats) {
+  const mho_phase *p = c->phase;
+  const mho_network *net = p->net;
+  const mho_real *gains = mho_resistive_gains(net, l);
+  double both = net->resistive->voltage * net->resistive->current;
+  size_t n = (size_t)net->layer[l].n;
+  mho_real *brought = mho__settle_room(p), *behind = p->thread->scratch;
+  if (!gains)
+    return;
+
+  memset(brought, 0, (size_t)p->n * n * sizeof *brought);
+  read_back(p, l, c->now[l + 1], brought, stats);
+  find_loads_behind(net, connection_into(net, l + 1), behind);
+  for (size_t i = 0; i < (size_t)p->n; i++)
+    for (size_t j = 0; j < n; j++) {
+      double x = (double)gains[j], v = (double)c->now[l][i * n + j];
+      double drawn = both * x * (double)behind[j] * v - (double)brought[i * n + j];
+      out[i].supplied += weight * (x - 1) * v * drawn;
+      out[i].dissipated += weight * (x - 1) * v * drawn;
+    }
 }
 
 static void balance(const mho_phase *p, mho_balance *out, mho_settle_stats *stats) {
@@ -525,6 +617,7 @@ static void balance(const mho_phase *p, mho_balance *out, mho_settle_stats *stat
     const mho_real *loads = loads_of(p, l);
     for (int i = 0; i < p->n; i++)
       balance_sample(net, l, loads, weight, in + (size_t)i * n, c.now[l] + (size_t)i * n, &out[i]);
+    balance_amplifiers(&c, l, weight, out, stats);
     weight *= own->current / own->voltage;
   }
 }
@@ -554,7 +647,8 @@ static void change_junctions(const mho_network *net, int l, double nudge, const 
   junction d = junction_of(net);
   for (int j = 0; j < net->layer[l].n; j++) {
     double side = side_of(net, l, j), load = (double)loads[j], in = -nudge * side * (double)e[j];
-    double change = load > 0 ? node_change(&d, load, side * (double)v[j], in) : 0;
+    double beyond = side * ((double)v[j] - threshold_at(net, l, j));
+    double change = load > 0 ? node_change(&d, load, beyond, in) : 0;
     e[j] = (mho_real)(side * change / -nudge);
   }
 }
@@ -709,7 +803,14 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
 }
 
 static const char *idle(const mho_experiment *e, const char *key) {
-  (void)e;
+  const mho_resistive_config *own = &e->resistive;
+  bool has_amplifiers = own->voltage != 1 || own->current != 1;
+  if (!strcmp(key, "neuron.variation.gain"))
+    return has_amplifiers ? NULL : "there are no amplifiers (resistive.amplifier)";
+  if (!strcmp(key, "neuron.variation.offset"))
+    return own->rectifier == MHO_RECTIFIER_NONE ? "there are no diodes (resistive.rectifier)"
+                                                : NULL;
+
   bool is_neuron = !strcmp(key, "network.neuron") || !strncmp(key, "neuron.", 7);
   return is_neuron ? "nodes between resistors are no neurons (dynamics.name)" : NULL;
 }

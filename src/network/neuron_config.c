@@ -119,10 +119,14 @@ static const mho_param table[] = {
     MHO_P_REAL(mho_circuit_config, tau, "variation.tau", "", 0, 0, 2,
                "spread of ln tau between neurons (settle.method ode, dynamics.name spiking)",
                .idle = without_tau),
-    MHO_P_REAL(mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
-               "spread of the gain around 1"),
-    MHO_P_REAL(mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
-               "spread of the input offset, in units of a neuron's input"),
+    MHO_P_REAL(
+        mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
+        "spread of the gain around 1; dynamics resistive: of the amplifiers' gains of voltage, "
+        "relative"),
+    MHO_P_REAL(
+        mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
+        "spread of the input offset, in units of a neuron's input; dynamics resistive: of the "
+        "voltages that diodes keep nodes at, in units of the network"),
     MHO_P_REAL(mho_circuit_config, saturation_spread, "variation.saturation", "", 0, 0, 1,
                "relative spread of the saturation", .idle = without_saturation),
     MHO_P_REAL(mho_circuit_config, slew_spread, "variation.slew", "", 0, 0, 2, "spread of ln slew",

@@ -59,3 +59,19 @@ double mho_resistive_noise(const mho_network *net) {
   double unit = net->array.read_voltage / c->input_gain;
   return c->noise / unit / sqrt((double)c->measurements);
 }
+
+/* The circuits of a layer's nodes; outputs have neither amplifiers nor rectifiers. */
+static const mho_circuit *circuits_of(const mho_network *net, int layer) {
+  return layer == 0 || mho_layer_takes_error(net, layer) ? NULL : net->layer[layer].circuit;
+}
+
+const mho_real *mho_resistive_gains(const mho_network *net, int layer) {
+  const mho_circuit *c = circuits_of(net, layer);
+  bool has_amplifiers = net->resistive->voltage != 1 || net->resistive->current != 1;
+  return c && has_amplifiers ? c->gain : NULL;
+}
+
+const mho_real *mho_resistive_thresholds(const mho_network *net, int layer) {
+  const mho_circuit *c = circuits_of(net, layer);
+  return c && net->resistive->rectifier != MHO_RECTIFIER_NONE ? c->offset : NULL;
+}

@@ -10,7 +10,7 @@
 /* ---------------------------------------------------------------- memory */
 
 /* What is kept of every layer, block after block of as many arrays as there are layers. */
-enum { MEAN, DRIVEN, PRODUCT, KINDS };
+enum { MEAN, DRIVEN, PRODUCT, DRIVEN_ERROR, DRIVEN_PRODUCT, KINDS };
 
 mho_err mho__squares_new(const mho_network *net, int batch, void **own, mho_errinfo *ei) {
   size_t lists = KINDS * (size_t)net->n_layers;
@@ -19,7 +19,9 @@ mho_err mho__squares_new(const mho_network *net, int batch, void **own, mho_erri
   *own = list;
   for (size_t i = 0; i < lists; i++) {
     const mho_layer *layer = &net->layer[i % (size_t)net->n_layers];
-    size_t n = layer->has_state ? (size_t)layer->n : 0;
+    int kind = (int)(i / (size_t)net->n_layers), l = (int)(i % (size_t)net->n_layers);
+    bool is_alike = kind >= DRIVEN_ERROR && !mho_resistive_gains(net, l);
+    size_t n = layer->has_state && !is_alike ? (size_t)layer->n : 0;
     if (ok)
       list[i] = mho_alloc((size_t)batch * n, sizeof **list);
     ok = ok && list[i];
@@ -89,6 +91,22 @@ void mho__squares_disturb(const mho_lesson *lesson, int l, int phase_a, int phas
   add_noise(lesson, l, phase_b, 0.5, m);
 }
 
+/* What the nodes of a layer drive, with gains x of their own: a x m, x e, and x^2 m e. */
+static void drive(const mho_lesson *lesson, int l, const mho_real *gains) {
+  const mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+  const mho_real *product = kept(lesson, PRODUCT, l);
+  mho_real *driven = kept(lesson, DRIVEN, l), *error = kept(lesson, DRIVEN_ERROR, l);
+  mho_real *driven_product = kept(lesson, DRIVEN_PRODUCT, l);
+  size_t n = (size_t)lesson->net->layer[l].n;
+
+  for (size_t i = 0; i < mho__rule_count(lesson, l); i++) {
+    mho_real x = gains[i % n];
+    driven[i] *= x;
+    error[i] = x * e[i];
+    driven_product[i] = x * x * product[i];
+  }
+}
+
 void mho__squares_multiply(const mho_lesson *lesson) {
   const mho_network *net = lesson->net;
   mho_real gain = (mho_real)net->resistive->voltage;
@@ -102,6 +120,8 @@ void mho__squares_multiply(const mho_lesson *lesson) {
       driven[i] = gain * m[i];
       product[i] = m[i] * e[i];
     }
+    if (mho_resistive_gains(net, l))
+      drive(lesson, l, mho_resistive_gains(net, l));
   }
 }
 
@@ -146,10 +166,13 @@ void mho__squares_change(const mho_lesson *lesson, int connection, double factor
     return;
   }
 
+  bool is_alike = !mho_resistive_gains(net, i);
+  const mho_real *error_i =
+      is_alike ? mho__values(net, lesson->error, i, sample0) : kept(lesson, DRIVEN_ERROR, i);
+  const mho_real *product_i = kept(lesson, is_alike ? PRODUCT : DRIVEN_PRODUCT, i);
   add_term(lesson, kept(lesson, DRIVEN, i), error_j, factor, true, out);
-  add_term(lesson, mho__values(net, lesson->error, i, sample0), kept(lesson, MEAN, j),
-           factor * gain, false, out);
-  add_term(lesson, kept(lesson, PRODUCT, i), NULL, -factor * gain * gain, false, out);
+  add_term(lesson, error_i, kept(lesson, MEAN, j), factor * gain, false, out);
+  add_term(lesson, product_i, NULL, -factor * gain * gain, false, out);
 }
 
 double mho__squares_size(const mho_network *net, int l) {

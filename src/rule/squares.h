@@ -4,9 +4,10 @@
  *   dC/dg_ij = [1/2 (a v_i - v_j)^2 in one state - that in the other]/(what their nudges differ by)
  *            = a m_i e_j + a e_i m_j - a^2 m_i e_i - m_j e_j
  *
- * with m the mean of both states and e the error that EP makes of their difference: four outer
- * products, two where the source is an input, whose e is 0. In this form no squares are subtracted
- * that are nearly equal. A bias, a current b_j, learns dC/db_j = e_j.
+ * with m the mean of both states, e the error that EP makes of their difference, and a the gain
+ * behind node i, where gains differ, too: four outer products, two where the source is an input,
+ * whose e is 0. In this form no squares are subtracted that are nearly equal. A bias, a current
+ * b_j, learns dC/db_j = e_j.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_RULE_SQUARES_H
 #define MHO_RULE_SQUARES_H

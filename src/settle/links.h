@@ -29,6 +29,10 @@ static inline mho_trace *mho__trace_of(const mho_phase *p) {
   return p->probe ? p->probe->trace : NULL;
 }
 
+/** Room in the thread's scratch behind what reads and a live error use, [n x widest layer], in
+ * networks of resistors. */
+mho_real *mho__settle_room(const mho_phase *p);
+
 /* When a read of a phase is, for its noise. */
 static inline mho_clock mho__clock_of(const mho_phase *p) {
   return (mho_clock){.update = p->thread->update, .phase = p->number, .step = p->thread->step};

@@ -204,8 +204,15 @@ mho_err mho_state_add_variables(mho_state *s, const mho_network *net, const mho_
 }
 
 size_t mho_settle_scratch(const mho_network *net, int n) {
-  size_t live_error = (size_t)n * (size_t)mho_network_classes(net);
-  return mho_settle_read_scratch(net, n) + live_error;
+  size_t live_error = (size_t)n * (size_t)mho_network_classes(net), widest = 0;
+  for (int l = 1; net->resistive && l < mho_hidden_end(net); l++)
+    widest = mho_max_size(widest, (size_t)net->layer[l].n);
+  return mho_settle_read_scratch(net, n) + live_error + (size_t)n * widest;
+}
+
+mho_real *mho__settle_room(const mho_phase *p) {
+  size_t live_error = (size_t)p->n * (size_t)mho_network_classes(p->net);
+  return p->thread->scratch + mho_settle_read_scratch(p->net, p->n) + live_error;
 }
 
 /* ---------------------------------------------------------------- a phase */

@@ -172,6 +172,35 @@ static mho_err find_voltages(bench *b, mho_spice *spice, int s, int phase, doubl
   return err;
 }
 
+/* What the sources of thresholds supply to layer l, and amplifiers whose gains are x times that of
+ * all, x - 1 times what they draw from their nodes; in units of the network. */
+static mho_err find_power_of_circuits(bench *b, mho_spice *spice, int s, int l,
+                                      const mho_resistor_units *unit, double *power,
+                                      mho_errinfo *ei) {
+  const mho_network *net = b->o->net;
+  const mho_real *thresholds = mho_resistive_thresholds(net, l);
+  const mho_real *gains = mho_resistive_gains(net, l);
+  const double *v = b->v[OP][FREE][l] + (size_t)s * (size_t)net->layer[l].n;
+  mho_err err = MHO_OK;
+  *power = 0;
+
+  for (int j = 0; !err && j < net->layer[l].n; j++) {
+    char name[48];
+    double taken = 0, drawn = 0;
+    snprintf(name, sizeof name, "i(vt_%s_%d)", net->layer[l].name, j);
+    if (thresholds)
+      err = mho_spice_last(spice, name, &taken, ei);
+    snprintf(name, sizeof name, "i(vm_%s_%d)", net->layer[l].name, j);
+    if (!err && gains)
+      err = mho_spice_last(spice, name, &drawn, ei);
+    if (thresholds)
+      *power -= (double)thresholds[j] * taken / unit->amperes;
+    if (gains)
+      *power += ((double)gains[j] - 1) * v[j] * net->resistive->current * drawn / unit->amperes;
+  }
+  return err;
+}
+
 /* What the sources of the inputs and the biases supply in the free phase. */
 static mho_err find_power(bench *b, mho_spice *spice, int s, const mho_resistor_units *unit,
                           mho_errinfo *ei) {
@@ -195,6 +224,12 @@ static mho_err find_power(bench *b, mho_spice *spice, int s, const mho_resistor_
     const double *v = b->v[OP][FREE][l] + (size_t)s * (size_t)net->layer[l].n;
     for (int j = 0; k->bias && j < net->layer[l].n; j++)
       power += weight * (double)bias[j % k->xb->cols] * v[j];
+
+    double circuits;
+    mho_err err = find_power_of_circuits(b, spice, s, l, unit, &circuits, ei);
+    if (err)
+      return err;
+    power += weight * circuits;
     weight *= own->current / own->voltage;
   }
   b->power[OP][s] = power;

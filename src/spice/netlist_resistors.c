@@ -264,26 +264,52 @@ static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
   }
 }
 
-static void add_node(mho_spice_text *t, const mho_network *net, int l, int j) {
+/* The rectifier of a node, which a source of its threshold lies before: what it sees stays near 0,
+ * where an ideal one has to tell voltages apart. */
+static void add_rectifier(mho_spice_text *t, const mho_network *net, int l, int j, double volts) {
   const char *name = net->layer[l].name;
+  const mho_real *thresholds = mho_resistive_thresholds(net, l);
   int channels = net->layer[l].channels;
-  bool is_above = j % channels < channels / 2;
-  if (net->resistive->rectifier != MHO_RECTIFIER_NONE)
-    add(t, "Xd_%s_%d v_%s_%d rectifier_%s\n", name, j, name, j, is_above ? "from" : "to");
-  if (has_amplifiers(net))
-    add(t,
-        "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 {gain_voltage}\n"
-        "Vm_%s_%d m_%s_%d a_%s_%d 0\n"
-        "Fa_%s_%d v_%s_%d 0 Vm_%s_%d {gain_current}\n",
-        name, j, name, j, name, j, name, j, name, j, name, j, name, j, name, j, name, j);
+  const char *way = j % channels < channels / 2 ? "from" : "to";
+  if (!thresholds) {
+    add(t, "Xd_%s_%d v_%s_%d rectifier_%s\n", name, j, name, j, way);
+    return;
+  }
+
+  add(t, "Xd_%s_%d d_%s_%d rectifier_%s\nVt_%s_%d v_%s_%d d_%s_%d ", name, j, name, j, way, name, j,
+      name, j, name, j);
+  add_number(t, volts * (double)thresholds[j]);
+  add(t, "\n");
 }
 
-static void add_nodes(mho_spice_text *t, const mho_network *net) {
+/* The amplifier behind a node. */
+static void add_amplifier(mho_spice_text *t, const mho_network *net, int l, int j) {
+  const char *name = net->layer[l].name;
+  const mho_real *gains = mho_resistive_gains(net, l);
+  add(t, "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 ", name, j, name, j, name, j);
+  if (gains)
+    add_number(t, (double)gains[j] * net->resistive->voltage);
+  else
+    add(t, "{gain_voltage}");
+  add(t,
+      "\nVm_%s_%d m_%s_%d a_%s_%d 0\n"
+      "Fa_%s_%d v_%s_%d 0 Vm_%s_%d {gain_current}\n",
+      name, j, name, j, name, j, name, j, name, j, name, j);
+}
+
+static void add_node(mho_spice_text *t, const mho_network *net, int l, int j, double volts) {
+  if (net->resistive->rectifier != MHO_RECTIFIER_NONE)
+    add_rectifier(t, net, l, j, volts);
+  if (has_amplifiers(net))
+    add_amplifier(t, net, l, j);
+}
+
+static void add_nodes(mho_spice_text *t, const mho_network *net, double volts) {
   bool any = net->resistive->rectifier != MHO_RECTIFIER_NONE || has_amplifiers(net);
   for (int l = 1; any && l < outputs_of(net); l++) {
     add(t, "\n* nodes %s\n", net->layer[l].name);
     for (int j = 0; j < net->layer[l].n; j++)
-      add_node(t, net, l, j);
+      add_node(t, net, l, j, volts);
   }
 }
 
@@ -391,7 +417,7 @@ mho_err mho_netlist_resistors_write(const mho_netlist_resistors *x, char **out, 
   add_inputs(&t, x, &unit);
   for (int l = 1; l <= outputs_of(net); l++)
     add_conductances(&t, net, l, &unit);
-  add_nodes(&t, net);
+  add_nodes(&t, net, unit.volts);
   add_nudge(&t, x, &unit);
 
   add(&t, "\n* voltages (V), and what mho expects of them\n");

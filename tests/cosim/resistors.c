@@ -40,6 +40,21 @@ static void test_amplifiers(void **state) {
   check(TWO JUNCTION "resistive: {rectifier: junction, amplifier: {voltage: 4, current: 1}}\n", 3);
 }
 
+#define SPREAD "neuron: {variation: {gain: 0.2, offset: 0.3}}\n"
+
+/* Rectifiers with thresholds of their own, and amplifiers with gains. */
+static void test_circuits_that_differ(void **state) {
+  check("network: {hidden: [20, 12]}\nrule: {nudge: 0.1}\n" SPREAD, 3);
+  check(TWO "resistive: {amplifier: {voltage: 4, current: 1}}\n" SPREAD, 3);
+  check(TWO JUNCTION
+        "resistive: {rectifier: junction, n_vt: 26 mV, i_s: 1e-6, amplifier: {voltage: 2, "
+        "current: 0.5}}\n" SPREAD,
+        3);
+  check("network: {topology: conv, conv: [4x3s2p1, 8]}\nrule: {nudge: 0.1}\nupdate: {rate: 1e-7}\n"
+        "resistive: {amplifier: {voltage: 2, current: 1}}\n" SPREAD,
+        3);
+}
+
 #define IMAGE(layers) "network: {topology: conv, conv: " layers "}\n"
 
 /* A border of ground, strides, a dense layer behind. */
@@ -139,9 +154,13 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_diodes),       cmocka_unit_test(test_amplifiers),
-      cmocka_unit_test(test_convolutions), cmocka_unit_test(test_nudges),
-      cmocka_unit_test(test_devices),      cmocka_unit_test(test_diode_of_ngspice),
+      cmocka_unit_test(test_diodes),
+      cmocka_unit_test(test_amplifiers),
+      cmocka_unit_test(test_circuits_that_differ),
+      cmocka_unit_test(test_convolutions),
+      cmocka_unit_test(test_nudges),
+      cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_diode_of_ngspice),
       cmocka_unit_test(test_refusals),
   };
   if (!has_ngspice())

@@ -19,7 +19,9 @@ static void test_gradient(void **state) {
       NET("[12, 10]") LOPSIDED DIRECT TINY,
       NET("[12, 10]") LOPSIDED SUBTRACT SMALL,
       NET("[12, 10]") BOTH DIRECT TINY,
+      NET("[12, 10]") IDEAL THRESHOLDS DIRECT TINY,
       NET("[12, 10]") IDEAL DIRECT SIDED,
+      NET("[12, 10]") BOTH THRESHOLDS DIRECT TINY,
       NET("[12, 10]") BOTH DIRECT SIDED,
       NET("[12, 10]") IDEAL DIRECT RULE("phases: centred, nudge: 1e-6, nudge_by: current"),
       NET("[12, 10]") BOTH SUBTRACT RULE("phases: centred, nudge: 1e-4, nudge_by: current"),
@@ -155,6 +157,65 @@ static void test_clipped(void **state) {
   assert_true(above > 0 && below > 0);
   assert_int_equal(row.clipped, above + below);
   mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+/* ---------------------------------------------------------------- circuits that differ */
+
+/* States of both phases of a sample, as they are last seen. */
+typedef struct seen {
+  const mho_network *net;
+  double v[2][MHO_LAYERS_MAX][64];
+} seen;
+
+static void take_states(void *user, const mho_trace_point *p) {
+  seen *s = user;
+  for (int l = 1; p->phase < 2 && l < mho_hidden_end(s->net); l++)
+    memcpy(s->v[p->phase][l], p->z[l], (size_t)s->net->layer[l].n * sizeof(double));
+}
+
+/* What a conductance behind amplifiers of different gains learns is half the square of the voltage
+ * that is really across it, in both phases. */
+static void test_gains_of_their_own(void **state) {
+  mho_experiment *e;
+  mho_trainer *t = subject(
+      NET("[12, 10, 8]") LOPSIDED GAINS SUBTRACT RULE("phases: one_sided, nudge: 0.01"), &e);
+  const mho_dataset *d = mho_trainer_dataset(t);
+  seen s = {.net = mho_trainer_network(t)};
+  mho_watched out;
+  OK(mho_trainer_watch(t, &d->train, 0, take_states, &s, &out, &ei));
+
+  for (int c = 1; c < s.net->n_trained; c++) {
+    const mho_crossbar *x = s.net->connection[c].xb;
+    int rows = x->rows - 1, cols = x->cols;
+    double *g = malloc(mho_crossbar_cells(x) * sizeof *g), largest = 0;
+    double weight =
+        pow(0.25, c + 1 - s.net->n_trained); /* of the layer, over that of the outputs */
+    OK(mho_trainer_gradient(t, 0, 1, c, g, &ei));
+    for (int i = 0; i < rows * cols; i++)
+      largest = fmax(largest, fabs(g[i]));
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < cols; j++) {
+        double half[2];
+        for (int p = 0; p < 2; p++) {
+          double across = 4 * gain_of(s.net, c, i) * s.v[p][c][i] - s.v[p][c + 1][j];
+          half[p] = across * across / 2;
+        }
+        NEAR(g[i * cols + j], weight * (half[1] - half[0]) / 0.01, 0, 1e-8 * largest);
+      }
+    assert_true(largest > 1e-6);
+    free(g);
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+/* Without amplifiers, or without diodes, keys of theirs change nothing, and say so. */
+static void test_circuits_that_are_not(void **state) {
+  mho_experiment *e = experiment(NET("[6]") "resistive: {rectifier: none}\n");
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  assert_non_null(strstr(dynamics->entry.idle(e, "neuron.variation.gain"), "no amplifiers"));
+  assert_non_null(strstr(dynamics->entry.idle(e, "neuron.variation.offset"), "no diodes"));
   mho_experiment_free(e);
 }
 
@@ -371,6 +432,8 @@ int main(void) {
       cmocka_unit_test(test_devices_learn),
       cmocka_unit_test(test_drift),
       cmocka_unit_test(test_clipped),
+      cmocka_unit_test(test_gains_of_their_own),
+      cmocka_unit_test(test_circuits_that_are_not),
       cmocka_unit_test(test_noise),
       cmocka_unit_test(test_noise_of_differences),
       cmocka_unit_test(test_noise_goes_on),

@@ -214,6 +214,12 @@ typedef struct mho_network {
 /** Standard deviation of a node that is measured (resistive.noise, resistive.measurements), in
  *  units of the network; 0: it is measured exactly. */
 MHO_API double mho_resistive_noise(const mho_network *net);
+/** Gains of the amplifiers behind the nodes of a layer, [n], over resistive.amplifier.voltage.
+ *  NULL: there are none, or they are alike (neuron.variation.gain). */
+MHO_API const mho_real *mho_resistive_gains(const mho_network *net, int layer);
+/** Voltages at which the rectifiers of a layer conduct, [n], in units of the network. NULL: at 0
+ *  (neuron.variation.offset). */
+MHO_API const mho_real *mho_resistive_thresholds(const mho_network *net, int layer);
 
 /** A topology's answer: sizes, and edges between layers. */
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
