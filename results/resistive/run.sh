@@ -102,16 +102,22 @@ devices() {
   done
 }
 
-# deep_row NAME WORDS... - a run a seed of ten layers of 64 nodes, and its line of the table
-deep_row() {
+# run_row NAME WORDS... - a run a seed, three epochs of 10,000 images, and its line of the table
+run_row() {
   row_name=$1
   shift
   for seed in $seeds; do
-    run_once "deep $row_name $seed" --threads "$threads" --set dataset=mnist --set dataset.train=10000 --set train.epochs=3 \
-      --set "network.hidden=[64,64,64,64,64,64,64,64,64,64]" --set "train.seed=$seed" --set update.optimizer=adam "$@" >&2 || true
+    run_once "noise $row_name $seed" --threads "$threads" --set dataset=mnist --set dataset.train=10000 --set train.epochs=3 \
+      --set "train.seed=$seed" "$@" >&2 || true
   done
-  of_runs="FROM run WHERE name LIKE 'deep $row_name _' AND status = 'completed'"
+  of_runs="FROM run WHERE name LIKE 'noise $row_name _' AND status = 'completed'"
   echo "| $row_name | $(ask "SELECT count(*) $of_runs") | $(ask "SELECT 100*final_test_acc $of_runs" | stats) |"
+}
+# deep_row NAME WORDS... - the same of ten layers of 64 nodes
+deep_row() {
+  deep_name=$1
+  shift
+  run_row "$deep_name" --set "network.hidden=[64,64,64,64,64,64,64,64,64,64]" --set update.optimizer=adam "$@"
 }
 # words_of_amplifiers V/I - a unit of the network is 1 V behind V4/I.25, 0.1 V behind V4/I1
 words_of_amplifiers() {
@@ -129,6 +135,11 @@ words_of_amplifiers() {
 deep() {
   echo "| network, noise of a node in units | seeds | test accuracy, % |"
   echo "|---|---|---|"
+  for noise in 0 1e-5 1e-4 1e-3 1e-2 1e-1; do
+    run_row "XS $noise" --set dynamics=resistive --set "array.read_voltage=100 V" --set "resistive.noise=$noise V"
+  done
+  run_row "XS 1e-1 of 100" --set dynamics=resistive --set "array.read_voltage=100 V" --set "resistive.noise=1e-1 V" \
+    --set resistive.measurements=100
   deep_row "backpropagation" --set rule=bp --set network.neuron=relu --set train.batch=20 --set update.rate=0.001
   for amplifiers in V4/I1 V4/I.25; do
     unit=$([ $amplifiers = V4/I1 ] && echo 0.1 || echo 1)
