@@ -411,6 +411,33 @@ static void test_together(void **state) {
            "variant: v2, symmetry: none, fast_mapping: offset, max_length: 5", 40, 10);
 }
 
+/* Where every line pulses in every slot, a linear cell moves by all of them: a step up or down a
+ * slot, over all samples, in rows that are read and rows that are not. */
+static void test_saturated(void **state) {
+  enum { N_ROWS = 3, N_COLS = 256, MANY = SAMPLES_MOST };
+  static bench b;
+  static mho_real x[MANY * N_ROWS], d[MANY * N_COLS];
+  wide_new(&b,
+           "device: {model: linear, mapping: reference, step_up: 1e-4, step_down: 1e-4}\n"
+           "update: {scheme: tiki_taka, gamma: 0, auto_scale: false, rate: 30, transfer_rate: 0}\n",
+           N_ROWS, N_COLS, MANY);
+  for (int i = 0; i < MANY * N_ROWS; i++)
+    x[i] = 1;
+  for (int i = 0; i < MANY * N_COLS; i++)
+    d[i] = i % 7 < 3 || i % N_COLS < 20 ? 1 : -1;
+  take_many(&b, MANY, N_ROWS, 0, x, d);
+
+  double slots = (double)b.counts.slots / MANY, step = b.job.fast_step;
+  assert_true(slots > 16 && b.counts.coincided == slots * MANY * N_ROWS * N_COLS);
+  for (int c = 0; c < N_ROWS * N_COLS; c++) {
+    double rises = 0;
+    for (int s = 0; s < MANY; s++)
+      rises += (double)d[s * N_COLS + c % N_COLS];
+    NEAR(mho__crossbar_programmed(b.own->fast)[c], rises * slots * step, 0, 0.5 * step);
+  }
+  bench_free(&b);
+}
+
 /* ---------------------------------------------------------------- ideal arrays */
 
 /* Whatever row was read has had all its products passed on. */
@@ -644,6 +671,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arithmetic),
       cmocka_unit_test(test_together),
+      cmocka_unit_test(test_saturated),
       cmocka_unit_test(test_ideal_v1_is_late_descent),
       cmocka_unit_test(test_resets_are_counted),
       cmocka_unit_test(test_means),
