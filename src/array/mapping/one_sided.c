@@ -50,11 +50,12 @@ static bool is_low(const mho_cells *c, size_t cell) {
   return c->state[cell] <= c->low[k] + 0.02f * (c->high[k] - c->low[k]);
 }
 
-/* Whether no device of a cell moves. */
-static bool is_stuck(const mho_crossbar *x, int bank, size_t cell) {
+/* Whether all devices on that side of a pair are so. */
+static bool all_are(bool (*so)(const mho_cells *, size_t), const mho_crossbar *x, int bank,
+                    size_t cell) {
   int first, devices = mho_crossbar_devices(x, bank, &first);
   for (int d = 0; d < devices; d++)
-    if (!is_faulty(x->bank[first + d], cell))
+    if (!so(x->bank[first + d], cell))
       return false;
   return true;
 }
@@ -80,8 +81,8 @@ static void climb(mho_crossbar *x, int bank, size_t first, int n, const float *w
       float lack = want[i] - (own[i] - other[i]);
       counts->reads += want[i] > 0;
       /* the next pulse must bring it closer, on average */
-      one[i] =
-          want[i] > 0 && up[i] > 0 && lack > 0.5f * up[i] && !is_stuck(x, bank, first + (size_t)i);
+      bool helps = want[i] > 0 && up[i] > 0 && lack > 0.5f * up[i];
+      one[i] = helps && !all_are(is_faulty, x, bank, first + (size_t)i);
       some += one[i];
     }
     if (!some)
@@ -119,18 +120,9 @@ static bool is_above(const mho_crossbar *x, size_t cell, float g) {
   return false;
 }
 
-/* Whether no device on that side of a pair holds anything that a RESET would free. */
-static bool side_is_low(const mho_crossbar *x, int bank, size_t cell) {
-  int first, devices = mho_crossbar_devices(x, bank, &first);
-  for (int d = 0; d < devices; d++)
-    if (!is_low(x->bank[first + d], cell))
-      return false;
-  return true;
-}
-
-/* Whether a pair is full: its difference can be held by less of both. */
+/* Whether a pair is full: a RESET of both sides frees something, as neither is low. */
 static bool is_full(const mho_crossbar *x, size_t cell, float above) {
-  return is_above(x, cell, above) && !side_is_low(x, 0, cell) && !side_is_low(x, 1, cell);
+  return is_above(x, cell, above) && !all_are(is_low, x, 0, cell) && !all_are(is_low, x, 1, cell);
 }
 
 /* The pairs of a block that are full, and how far one side of each must be above the other: p of G+
