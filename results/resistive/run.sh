@@ -80,7 +80,7 @@ words_of_card() {
   *-tiki_taka) echo "--set update.rate=0.03 --set resistive.input_gain=300 --set update.fast_rate=30" ;;
   *) echo "--set update.rate=0.03 --set resistive.input_gain=1000" ;;
   esac
-  [ "$2" != tiki_taka ] || echo "--set update.gamma=0 --set update.fast_mapping=differential"
+  [ "$2" != tiki_taka ] || echo "--set update.fast_mapping=differential"
 }
 devices() {
   words="--threads $threads --set dynamics=resistive --set dataset=mnist --set dataset.train=10000 --set train.epochs=2

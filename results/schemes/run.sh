@@ -37,8 +37,8 @@ final() {
 of_runs() {
   for seed in $seeds; do final "$1 $seed"; done
 }
-# words_of SCHEME CARD - what a scheme is set to. Variants of tiki_taka have the scheme's defaults but for gamma; residual is
-# all of its defaults.
+# words_of SCHEME CARD - what a scheme is set to. Variants of tiki_taka have the scheme's defaults; residual is v2 whose fast array
+# is a part of the weights.
 words_of() {
   case $1 in
   exact) echo "--set update.scheme=exact --set update.optimizer=adam --set update.rate=1e-3" ;;
@@ -48,8 +48,8 @@ words_of() {
       --set update.tries=30 --set update.max_pulses=5"
     ;;
   stochastic) echo "--set update.scheme=stochastic --set update.rate=0.4 --set update.schedule=cosine --set update.rate_end=0.02" ;;
-  residual) echo "--set update.scheme=tiki_taka" ;;
-  *) echo "--set update.scheme=tiki_taka --set update.variant=$1 --set update.gamma=0" ;;
+  residual) echo "--set update.scheme=tiki_taka --set update.gamma=-1" ;;
+  *) echo "--set update.scheme=tiki_taka --set update.variant=$1" ;;
   esac
   case $1-$2 in
   v1-pcm | v2-pcm | chopped-pcm | residual-pcm) echo "--set update.symmetry=none" ;; # devices that are only SET
@@ -59,7 +59,7 @@ words_of() {
 # often, with a fast array that forgets three times as fast, and a slow one that learns at a tenth of the rate.
 symmetry_words() {
   echo "--threads $threads --set network.hidden=[32] --set train.epochs=20 --set train.batch=20 --set device.card=reram_es
-    --set update.scheme=tiki_taka --set update.gamma=0"
+    --set update.scheme=tiki_taka"
   case $1 in
   long) echo "--set update.rate=0.3 --set update.fast_rate=10 --set update.chop_in=0.02" ;;
   short) echo "--set update.rate=0.03 --set update.fast_rate=30 --set update.chop_in=0.1 --set update.chop_random=false" ;;
@@ -120,28 +120,21 @@ for part in $parts; do
       done
     done
     ;;
-  target) # the defaults by one seed, and by all seeds v2 without gamma at a rate that falls; backpropagation beside
+  target) # the scheme's defaults by all seeds, backpropagation beside by one
     words="--threads $threads --set dataset=mnist --set dataset.train=$images --set network.hidden=[256] --set train.epochs=20"
-    falls="--set update.schedule=cosine --set update.rate_end=0.001"
+    words="$words --set update.scheme=tiki_taka"
     for card in $targets; do
-      run_once "target $card residual ep 1" $words --set "device.card=$card" $(words_of residual "$card") --set train.seed=1 || true
       for seed in $seeds; do
-        run_once "target $card v2 falling ep $seed" $words $falls --set "device.card=$card" $(words_of v2 "$card") \
-          --set "train.seed=$seed" || true
+        run_once "target $card defaults ep $seed" $words --set "device.card=$card" --set "train.seed=$seed" || true
       done
-      run_once "target $card residual bp 1" $words --set "device.card=$card" $(words_of residual "$card") --set train.seed=1 \
-        --set rule=bp || true
-      run_once "target $card v2 falling bp 1" $words $falls --set "device.card=$card" $(words_of v2 "$card") --set train.seed=1 \
-        --set rule=bp || true
+      run_once "target $card defaults bp 1" $words --set "device.card=$card" --set train.seed=1 --set rule=bp || true
     done >&2
     echo
-    echo "| card | scheme | EP, seed 1, % | EP, % | BP, seed 1, % |"
-    echo "|---|---|---|---|---|"
+    echo "| card | EP, seed 1, % | EP, % | BP, seed 1, % |"
+    echo "|---|---|---|---|"
     for card in $targets; do
-      for scheme in residual "v2 falling"; do
-        name="target $card $scheme"
-        echo "| $card | $scheme | $(final "$name ep 1" | stats) | $(of_runs "$name ep" | stats) | $(final "$name bp 1" | stats) |"
-      done
+      name="target $card defaults"
+      echo "| $card | $(final "$name ep 1" | stats) | $(of_runs "$name ep" | stats) | $(final "$name bp 1" | stats) |"
     done
     ;;
   *)

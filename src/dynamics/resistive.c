@@ -767,7 +767,7 @@ static bool adds_fast_array(const mho_experiment *e) {
   if (!p || p->kind != MHO_PARAM_REAL)
     return false;
   memcpy(&gamma, e->scheme.params + p->offset, sizeof gamma);
-  return gamma > 0;
+  return gamma != 0;
 }
 
 static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {

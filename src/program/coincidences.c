@@ -22,6 +22,9 @@
  * and where a cell has more, those that others have at least that get theirs with it. */
 enum { SLOTS_MOST = MHO_TRAIN_SLOTS, WAIT_MOST = MHO_SERIES_MOST - SLOTS_MOST, GIVEN_LEAST = 16 };
 
+/* Cells from which on they are given, where rows have few. */
+enum { GATHERED_LEAST = 4 * MHO_DEVICE_BLOCK };
+
 /* Cells that are looked at side by side, and as many columns as these make: those at the end are
  * not there, and do not pulse. */
 enum { LANES = 32 };
@@ -264,15 +267,10 @@ static void sort(mho_slab_pulses *p, int n) {
     p->order[at[p->count[p->found[i]] + 1]++] = p->found[i];
 }
 
-/* Give what waits for cells of some rows with at least so many pulses. */
-static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step,
-                 mho_pulse_counts *counts) {
+/* Give what waits for the cells found, those with most pulses first. */
+static void give_found(mho_slab_pulses *p, int n, uint64_t step, mho_pulse_counts *counts) {
   uint32_t cols = (uint32_t)p->x->cols, row_size = (uint32_t)padded(p->x->cols);
   uint32_t first = (uint32_t)p->row0 * cols, beyond = row_size - cols;
-  int n = 0;
-  for (int i = row; i < row + rows; i++)
-    if (p->is_used[i - p->row0])
-      n = find(p, i, least, n);
   sort(p, n);
 
   for (int done = 0; done < n; done += MHO_DEVICE_BLOCK) {
@@ -291,6 +289,22 @@ static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step
     counts->half -= 2 * sum; /* these cells are on two lines, and wholly selected */
     mho__crossbar_pulse_series(p->x, &s, step, counts);
   }
+}
+
+/* Give what waits for cells of some rows with at least so many pulses: rows together until they
+ * fill groups, and no more, whose cells lie near each other. */
+static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step,
+                 mho_pulse_counts *counts) {
+  int n = 0;
+  for (int i = row; i < row + rows; i++) {
+    if (p->is_used[i - p->row0])
+      n = find(p, i, least, n);
+    if (n < GATHERED_LEAST)
+      continue;
+    give_found(p, n, step, counts);
+    n = 0;
+  }
+  give_found(p, n, step, counts);
 }
 
 void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts) {

@@ -31,7 +31,7 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
 }
 
 /* Samples go straight to the array, so that no optimizer stands between. */
-static const mho_default defaults[] = {{"update.optimizer", "sgd"}};
+static const mho_default defaults[] = {{"update.optimizer", "sgd"}, {"update.rate", "0.1"}};
 
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   if (((const mho_optimizer *)e->optimizer.entry)->n_states == 0)

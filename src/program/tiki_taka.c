@@ -12,12 +12,12 @@
  * fast_rate pulses, and update.rate is that of the transfer. gamma above 0, where the gradient is
  * one at W, is residual learning.
  *
- * Where they are not set, gamma and fast_rate go by the states n of a weight of A, its range over
- * its nominal step: they are 0.2 and 3, times sqrt(n/500) where n is below 500. A weight of soft
- * bounds forgets 2/n of itself at a pulse, so that pulses of random signs, however many, leave it
- * with a variance of (range/2)^2/(n - 1), and W with gamma^2 times that; through A the largest
- * coincidences of a sample move W by gamma fast_rate range/n. With these factors both are as of 500
- * states.
+ * Where they are left to the scheme, gamma (-1) and fast_rate (0) go by the states n of a weight of
+ * A, its range over its nominal step: they are 0.2 and 3, times sqrt(n/500) where n is below 500. A
+ * weight of soft bounds forgets 2/n of itself at a pulse, so that pulses of random signs, however
+ * many, leave it with a variance of (range/2)^2/(n - 1), and W with gamma^2 times that; through A
+ * the largest coincidences of a sample move W by gamma fast_rate range/n. With these factors both
+ * are as of 500 states.
  *
  * The read of a row drives its line with an activity of 1, through the array model: its full scale
  * is the largest weight of A, behind amplifiers with a gain of a power of 2, as of array.ranging
@@ -130,7 +130,7 @@ static const mho_param table[] = {
         mho_tiki_keys, variant, "variant", "v1|v2|chopped|agad", MHO_TIKI_V2,
         "how a read row is passed on: at once, through a buffer, with choppers, or against "
         "means of earlier reads"),
-    P_REAL(gamma, -1, -1, 100,
+    P_REAL(gamma, 0, -1, 100,
            "share of the fast array in the weights: above 0 residual learning; -1: 0.2, or 0.2 "
            "sqrt(n/500) of weights with n < 500 states",
            .idle = mho_idle_without_cells),

@@ -351,7 +351,7 @@ static void test_defaults_go_by_states(void **state) {
     for (int is_set = 0; is_set < 2; is_set++) {
       char yaml[512];
       snprintf(yaml, sizeof yaml, NET "device: %s\nupdate: {scheme: tiki_taka%s}\n",
-               cases[i].device, is_set ? ", gamma: 0.3, fast_rate: 7" : "");
+               cases[i].device, is_set ? ", gamma: 0.3, fast_rate: 7" : ", gamma: -1");
       training n = training_new(yaml);
       double gain, factor = sqrt(cases[i].states / 500);
       const mho_crossbar *x = n.net->connection[0].xb;
