@@ -1,4 +1,4 @@
-/* sparse_product.c - products of a few samples with many zeros, as pixels have.
+/* sparse_product.c - products of a few samples, with many zeros, as pixels have, and back.
  *
  * A product of few samples takes as long as its matrix takes to be read, so that rows that no
  * sample drives are left out. The others are taken some at a time, so that sums are read and
@@ -110,4 +110,82 @@ void mho__sparse_product(int n, int rows, int cols, mho_real scale, const mho_re
   else
     take_rows(&p);
   finish(&p);
+}
+
+/* ---------------------------------------------------------------- back */
+
+/* Rows of the matrix, and samples, whose products are summed side by side: as many vectors as that
+ * makes stay in the processor. */
+enum { BYTES = 64, VECTOR = BYTES / sizeof(mho_real), TILE_ROWS = 4, TILE_SAMPLES = 4 };
+typedef mho_real vec __attribute__((vector_size(BYTES)));
+
+static vec load(const mho_real *v) {
+  vec out;
+  memcpy(&out, v, sizeof out);
+  return out;
+}
+
+/* The last numbers of a row, with zeros behind them. */
+static vec load_some(const mho_real *v, int n) {
+  vec out = {0};
+  memcpy(&out, v, (size_t)n * sizeof *v);
+  return out;
+}
+
+static mho_real sum_of(vec v) {
+  mho_real sum = 0;
+  for (int i = 0; i < VECTOR; i++)
+    sum += v[i];
+  return sum;
+}
+
+/* Products of `rows` rows of cols numbers with `samples` samples, of whole vectors. */
+typedef struct tile {
+  int rows, samples, cols;
+  const mho_real *w, *x; /* the first row, the first sample */
+  vec sum[TILE_ROWS][TILE_SAMPLES];
+} tile;
+
+static void add_whole(tile *t) {
+  size_t cols = (size_t)t->cols;
+  const mho_real *w[TILE_ROWS], *x[TILE_SAMPLES];
+  vec sum[TILE_ROWS][TILE_SAMPLES] = {0}; /* what the compiler need not look for in memory */
+  for (int i = 0; i < TILE_ROWS; i++)
+    w[i] = t->w + (size_t)(i < t->rows ? i : 0) * cols;
+  for (int s = 0; s < TILE_SAMPLES; s++)
+    x[s] = t->x + (size_t)(s < t->samples ? s : 0) * cols;
+
+  for (size_t j = 0; j + VECTOR <= cols; j += VECTOR)
+    for (int i = 0; i < TILE_ROWS; i++)
+      for (int s = 0; s < TILE_SAMPLES; s++)
+        sum[i][s] += load(w[i] + j) * load(x[s] + j);
+  memcpy(t->sum, sum, sizeof sum);
+}
+
+static void add_rest(tile *t) {
+  size_t cols = (size_t)t->cols, first = cols / VECTOR * VECTOR;
+  int rest = (int)(cols - first);
+  for (int i = 0; i < t->rows; i++)
+    for (int s = 0; s < t->samples; s++)
+      t->sum[i][s] += load_some(t->w + (size_t)i * cols + first, rest) *
+                      load_some(t->x + (size_t)s * cols + first, rest);
+}
+
+void mho__thin_product_back(int n, int rows, int cols, mho_real scale, const mho_real *x,
+                            const mho_real *w, mho_real keep, mho_real *y) {
+  for (int i0 = 0; i0 < rows; i0 += TILE_ROWS)
+    for (int s0 = 0; s0 < n; s0 += TILE_SAMPLES) {
+      tile t = {.rows = mho_min(TILE_ROWS, rows - i0),
+                .samples = mho_min(TILE_SAMPLES, n - s0),
+                .cols = cols,
+                .w = w + (size_t)i0 * (size_t)cols,
+                .x = x + (size_t)s0 * (size_t)cols};
+      add_whole(&t);
+      add_rest(&t);
+      for (int i = 0; i < t.rows; i++)
+        for (int s = 0; s < t.samples; s++) {
+          mho_real *to = y + (size_t)(s0 + s) * (size_t)rows + (size_t)(i0 + i);
+          *to = (keep == 0 ? 0 : keep * *to) + scale * sum_of(t.sum[i][s]);
+        }
+    }
 }

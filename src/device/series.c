@@ -55,6 +55,23 @@ static void sort(const mho_cells *c, const mho_pulse_series *s, mho_pulse_series
   }
 }
 
+static void fetch(const float *v, int n) {
+  enum { LINE = 64 / sizeof *v };
+  for (int i = 0; i < n; i += LINE)
+    __builtin_prefetch(v + i);
+}
+
+void mho__cells_fetch(const mho_cells *c, size_t first, int n) {
+  fetch(c->state + first, n);
+  if (c->varied) {
+    fetch(c->low + first, n);
+    fetch(c->high + first, n);
+  }
+  for (int k = 0; k < c->model->n_columns; k++)
+    if (c->column_varies[k])
+      fetch(c->col[k] + first, n);
+}
+
 /* How many cells are left for every pulse. */
 static void count_left(const mho_pulse_series *s, int *left) {
   int k = MHO_SERIES_MOST + 1;

@@ -19,5 +19,7 @@ typedef struct mho_pulse_series {
  *  after the last. step names the noise, and no other pulses of these cells. */
 void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts);
+/** Fetch what pulses on n neighbouring cells will look at, on the way to the processor. */
+void mho__cells_fetch(const mho_cells *c, size_t first, int n);
 
 #endif

@@ -205,11 +205,26 @@ static void join(news *w) {
   clear(w);
 }
 
+/* Slots were counted as if a cell pulsed in each, which most do not: those that words have room for
+ * indeed, unless that is few. */
+static void make_room(news *w) {
+  enum { FEW = 5 };
+  uint16_t ends = 0;
+#pragma omp simd reduction(| : ends)
+  for (int i = 0; i < w->n; i++)
+    ends |= w->end[i];
+  w->room = NEW_MOST - (31 - __builtin_clz(ends));
+  if (w->room < FEW) {
+    w->room = 0;
+    join(w);
+  }
+}
+
 /* A slot in which the row pulses; turned: with the signs of the columns turned. */
 static void add_slot(news *w, const int16_t *pulses, const int16_t *rises, bool turned) {
   uint16_t turn = turned ? 0xffff : 0;
   if (w->room == 0)
-    join(w);
+    make_room(w);
   if (w->room > NEW_MOST)
     clear(w);
   w->room--;
@@ -291,14 +306,23 @@ static void give_found(mho_slab_pulses *p, int n, uint64_t step, mho_pulse_count
   }
 }
 
+/* The cells of a row are about to be pulsed. */
+static void fetch(const mho_crossbar *x, int row) {
+  for (int k = 0; k < x->n_banks; k++)
+    if (x->bank[k])
+      mho__cells_fetch(x->bank[k], (size_t)row * (size_t)x->cols, x->cols);
+}
+
 /* Give what waits for cells of some rows with at least so many pulses: rows together until they
  * fill groups, and no more, whose cells lie near each other. */
 static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step,
                  mho_pulse_counts *counts) {
   int n = 0;
   for (int i = row; i < row + rows; i++) {
-    if (p->is_used[i - p->row0])
+    if (p->is_used[i - p->row0]) {
+      fetch(p->x, i);
       n = find(p, i, least, n);
+    }
     if (n < GATHERED_LEAST)
       continue;
     give_found(p, n, step, counts);

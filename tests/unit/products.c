@@ -1,6 +1,7 @@
 /* Products of every shape and orientation against plain loops in double: narrow ones take another
  * way than wide ones, and wide ones in panels a third.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/sparse_product.h"
 #include "mho/model/num.h"
 #include "test.h"
 
@@ -47,6 +48,50 @@ static void test_products(void **state) {
           for (int way = 0; way < 4; way++)
             if ((i + j + k + s + way) % 3 == 0)
               one(way & 1, way & 2, size[i], size[j], size[k], scale[s][0], scale[s][1]);
+}
+
+/* y = keep y + scale x w, or x w^T, of few samples: a sample on its own has the same bits. Half of
+ * what drives the rows is 0. */
+static void few(bool back, int n, int rows, int cols, double scale, double keep) {
+  enum { MOST = 8 * 130 };
+  typedef void product_fn(int, int, int, mho_real, const mho_real *, const mho_real *, mho_real,
+                          mho_real *);
+  product_fn *product = back ? mho__thin_product_back : mho__sparse_product;
+  int in = back ? cols : rows, out = back ? rows : cols;
+  mho_real x[MOST], y[MOST], alone[MOST], w[130 * 130];
+  double want[MOST];
+  uint32_t state = (uint32_t)(n * 7919 + rows * 104729 + cols);
+  for (int i = 0; i < n * in; i++)
+    x[i] = i / 5 % 2 ? number(&state) : 0;
+  for (int i = 0; i < n * out; i++)
+    y[i] = alone[i] = number(&state);
+  for (int i = 0; i < rows * cols; i++)
+    w[i] = number(&state);
+
+  for (int s = 0; s < n; s++)
+    for (int j = 0; j < out; j++) {
+      double sum = 0;
+      for (int i = 0; i < in; i++)
+        sum += (double)x[s * in + i] * (double)(back ? w[j * cols + i] : w[i * cols + j]);
+      want[s * out + j] = keep * (double)y[s * out + j] + scale * sum;
+    }
+
+  product(n, rows, cols, (mho_real)scale, x, w, (mho_real)keep, y);
+  for (int s = 0; s < n; s++)
+    product(1, rows, cols, (mho_real)scale, x + s * in, w, (mho_real)keep, alone + s * out);
+  for (int i = 0; i < n * out; i++)
+    NEAR(y[i], want[i], 0, 1e-6 * sqrt(in) + 1e-6);
+  assert_memory_equal(y, alone, (size_t)(n * out) * sizeof *y);
+}
+
+static void test_few_samples(void **state) {
+  static const int size[] = {1, 3, 7, 16, 63, 64, 97, 130};
+  static const double scale[][2] = {{1, 0}, {1, 1}, {0.1, 0}, {-2, 0.5}};
+  for (int n = 1; n <= MHO_SPARSE_SAMPLES; n++)
+    for (int i = 0; i < MHO_COUNT(size); i++)
+      for (int j = 0; j < MHO_COUNT(size); j++)
+        for (int s = 0; s < MHO_COUNT(scale); s++)
+          few((n + i + j + s) % 2, n, size[i], size[j], scale[s][0], scale[s][1]);
 }
 
 /* The same with B in panels, which are filled in pieces. */
@@ -211,8 +256,9 @@ static void test_gram(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_panels),
-                                     cmocka_unit_test(test_rounded),
-                                     cmocka_unit_test(test_extremes), cmocka_unit_test(test_gram)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_products), cmocka_unit_test(test_few_samples),
+      cmocka_unit_test(test_panels),   cmocka_unit_test(test_rounded),
+      cmocka_unit_test(test_extremes), cmocka_unit_test(test_gram)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
