@@ -45,6 +45,14 @@ static void die(const mho_errinfo *ei) {
   exit(1);
 }
 
+/* Whether there are MNIST's images, not only random ones. */
+static inline bool has_mnist(const mho_registry *r) {
+  const mho_entry *mnist = mho_registry_find(r, MHO_KIND_DATASET, "mnist");
+  char where[4096];
+  mho_dataset_locate((const mho_dataset_kind *)mnist, "", where, sizeof where);
+  return *where;
+}
+
 typedef struct timed { /* best of three epochs */
   double seconds, settle_steps;
   mho_experiment *e;

@@ -41,13 +41,6 @@ typedef struct subject {
   double seconds;
 } subject;
 
-static bool has_mnist(const mho_registry *r) {
-  const mho_entry *mnist = mho_registry_find(r, MHO_KIND_DATASET, "mnist");
-  char where[4096];
-  mho_dataset_locate((const mho_dataset_kind *)mnist, "", where, sizeof where);
-  return *where;
-}
-
 static subject subject_new(const mho_registry *r, const mho_context *ctx, const method *m) {
   static const char base[] = "network: {hidden: [256, 256, 256]}\ntrain: {batch: 128}\n"
                              "update: {optimizer: adam, rate: 1e-3}\n";
