@@ -42,6 +42,14 @@
  * as long as no diode switches; where one does e ends there, at v/b. Junctions follow
  * s d = dN + I_s e^(-v/V_T) expm1(-d/V_T), d = -b e. Nothing cancels at any nudge or depth.
  *
+ * In continuous time a node has a capacitance C_j, tau C_j units of conductance, and
+ *
+ *   tau C_j dv/dt = N_j - s_j v_j + what its junction brings
+ *
+ * An ideal diode brings what keeps the node from going beyond its threshold: v is held there while
+ * N - s v would lead beyond, the law of complementarity of a diode without voltage or charge of its
+ * own. The state of a node may be beyond the threshold by the error of a step, and v is at it.
+ *
  * Source: J. Kendall et al., arXiv 2006.01981; block coordinate descent: B. Scellier, ICML 2024,
  * arXiv 2402.11674. Amplifiers in E, junctions and differences: derived.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -372,17 +380,16 @@ static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) 
   }
 }
 
-/* When the last layer of a sweep has come to `last`. */
-static void watch(const mho_chunk *c, int l, const mho_real *last) {
+static void watched(const mho_chunk *c) {
   const mho_phase *p = c->phase;
   const mho_resistive_config *own = p->net->resistive;
-  mho_chunk now = *c;
   mho_balance b = {0};
   double weight = 1;
-  now.now[l] = last;
+  if (mho_phase_is_nudged(p))
+    return;
 
-  for (int i = 1; i < mho_hidden_end(p->net); i++) {
-    add_layer(&now, i, weight, &b);
+  for (int l = 1; l < mho_hidden_end(p->net); l++) {
+    add_layer(c, l, weight, &b);
     weight *= own->current / own->voltage;
   }
   *mho_vars_exact(p->s->vars, KIRCHHOFF, 0, p->row0) = b.kirchhoff;
@@ -514,7 +521,7 @@ static void keep_distances(const mho_phase *p, int l, const mho_real *u) {
 static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
   const mho_phase *p = c->phase;
   const mho_network *net = p->net;
-  size_t n = (size_t)net->layer[l].n, all = mho__phase_count(p, l);
+  size_t n = (size_t)net->layer[l].n;
   bool is_ideal = rectifier_of(net, l) == MHO_RECTIFIER_IDEAL;
   const mho_real *loads = loads_of(p, l);
 
@@ -524,11 +531,58 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
     keep_distances(p, l, a);
   for (int i = 0; is_ideal && i < p->n; i++)
     rectify(net, l, a + (size_t)i * n);
-  if (is_kept(p))
-    memcpy(kept_potentials(p, l), a, all * sizeof *a);
-  if (mho__trace_of(p) && !mho_phase_is_nudged(p) && l == turn(p, mho_network_hidden(net)))
-    watch(c, l, a);
   return false;
+}
+
+static void ended(const mho_phase *p) {
+  for (int l = 1; is_kept(p) && l < mho_hidden_end(p->net); l++)
+    memcpy(kept_potentials(p, l), mho__values(p->net, p->s->z, l, p->row0),
+           mho__phase_count(p, l) * sizeof(mho_real));
+}
+
+/* ---------------------------------------------------------------- in time */
+
+/* What a step has taken a node beyond the threshold of an ideal diode is within the error that it
+ * is allowed: the node is at the threshold. */
+static void activities(const mho_phase *p, int l, const double *y, double *z) {
+  const mho_network *net = p->net;
+  bool is_ideal = rectifier_of(net, l) == MHO_RECTIFIER_IDEAL;
+  size_t all = mho__phase_count(p, l);
+  int n = net->layer[l].n;
+
+  for (size_t i = 0; i < all; i++) {
+    int j = (int)(i % (size_t)n);
+    double threshold = threshold_at(net, l, j);
+    bool is_beyond = is_ideal && !(side_of(net, l, j) * (y[i] - threshold) > 0);
+    z[i] = is_beyond ? threshold : y[i];
+  }
+}
+
+/* The current that charges node j, of state y, under loads s and currents n. An ideal diode takes
+ * what would lead beyond its threshold. */
+static double charging_current(const mho_network *net, int l, int j, double s, double n, double y) {
+  int side = side_of(net, l, j);
+  double threshold = threshold_at(net, l, j), beyond = side * (y - threshold);
+  if (side == 0)
+    return n - s * y;
+  if (net->resistive->rectifier == MHO_RECTIFIER_JUNCTION) {
+    junction d = junction_of(net);
+    return n - s * y + side * d.i_s * expm1(-beyond / d.v_t);
+  }
+
+  double at_threshold = n - s * threshold;
+  if (beyond > 0)
+    return n - s * y;
+  return side * at_threshold > 0 ? at_threshold : 0;
+}
+
+static void rates(const mho_phase *p, int l, const mho_real *a, const double *y, double *f) {
+  const mho_real *loads = loads_of(p, l);
+  size_t n = (size_t)p->net->layer[l].n, all = mho__phase_count(p, l);
+  for (size_t i = 0; i < all; i++) {
+    double s = (double)loads[i % n];
+    f[i] = s > 0 ? charging_current(p->net, l, (int)(i % n), s, (double)a[i], y[i]) : 0;
+  }
 }
 
 /* ---------------------------------------------------------------- the same of all samples */
@@ -770,14 +824,21 @@ static bool adds_fast_array(const mho_experiment *e) {
   return gamma != 0;
 }
 
+/* By block descent, in continuous time, or as a circuit. */
+static bool settles_resistors(const mho_settler *settler) {
+  const char *id = settler->entry.id;
+  return !strcmp(id, "sweep") || !strcmp(id, "ode") || !strcmp(id, "spice");
+}
+
 static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
   const mho_observe_config *o = &e->observe;
   if (!rule->resistors)
     REFUSE("rule.name: '%s' does not learn the conductances of dynamics.name 'resistive': use ep",
            rule->entry.id);
-  if (strcmp(e->settler.entry->id, "sweep"))
-    REFUSE("settle.method: dynamics.name 'resistive' comes to rest layer after layer: use sweep");
+  if (!settles_resistors((const mho_settler *)e->settler.entry))
+    REFUSE("settle.method: dynamics.name 'resistive' comes to rest layer after layer, in time, or "
+           "in ngspice: use sweep, ode or spice");
   if (strcmp(e->scheme.entry->id, "exact") && !mho_experiment_has_cells(e))
     REFUSE("update.scheme: without devices the conductances of dynamics.name 'resistive' are set "
            "as wanted, not by scheme '%s': use exact, or another device.model",
@@ -805,6 +866,8 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
 static const char *idle(const mho_experiment *e, const char *key) {
   const mho_resistive_config *own = &e->resistive;
   bool has_amplifiers = own->voltage != 1 || own->current != 1;
+  if (!strcmp(key, "neuron.variation.tau") && mho_experiment_in_time(e))
+    return NULL;
   if (!strcmp(key, "neuron.variation.gain"))
     return has_amplifiers ? NULL : "there are no amplifiers (resistive.amplifier)";
   if (!strcmp(key, "neuron.variation.offset"))
@@ -855,6 +918,10 @@ const mho_dynamics mho_dynamics_resistive = {
     .difference = difference,
     .turn = turn,
     .balance = balance,
+    .watched = watched,
+    .ended = ended,
+    .activities = activities,
+    .rates = rates,
     .outputs_states = true,
     .resistors = true,
 };

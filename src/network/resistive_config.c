@@ -18,6 +18,24 @@ static const char *without_noise(const mho_experiment *e) {
   return "nodes are measured exactly (resistive.noise)";
 }
 
+static const mho_settler *settler_of(const mho_experiment *e) {
+  return (const mho_settler *)e->settler.entry;
+}
+
+static const char *without_turns(const mho_experiment *e) {
+  const char *why = mho_idle_without_resistors(e);
+  if (why || settler_of(e)->in_turn)
+    return why;
+  return "layers do not come to rest in turn (settle.method)";
+}
+
+static const char *without_start(const mho_experiment *e) {
+  const char *why = mho_idle_without_resistors(e);
+  if (why || settler_of(e)->in_turn || settler_of(e)->in_time)
+    return why;
+  return "ngspice looks for the rest of every sample anew (settle.method)";
+}
+
 static const mho_param table[] = {
     MHO_P_REAL(mho_resistive_config, input_gain, "input_gain", "", 100, 1e-9, 1e9,
                "A: every input x is held twice, at A x and -A x; a unit of voltage is "
@@ -40,10 +58,12 @@ static const mho_param table[] = {
     MHO_P_CHOICE(mho_resistive_config, order, "order", "alternate|forward|backward",
                  MHO_ORDER_ALTERNATE,
                  "of the layers in a sweep: the first, third, .. and then the others, or one after "
-                 "another from the input on, or back to it"),
+                 "another from the input on, or back to it",
+                 .idle = without_turns),
     MHO_P_CHOICE(mho_resistive_config, start, "start", "kept|zero", MHO_START_KEPT,
                  "a free phase of training starts from where the last batch has come to rest, or, "
-                 "as in every evaluation, from 0"),
+                 "as in every evaluation, from 0",
+                 .idle = without_start),
     MHO_P_REAL(mho_resistive_config, noise, "noise", "V", 0, 0, 1e3,
                "what conductances learn from are voltages that were measured at the end of each "
                "phase, with noise of this standard deviation"),

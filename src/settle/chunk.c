@@ -88,6 +88,8 @@ void mho__chunk_trace(const mho_chunk *c, int step, const float *change) {
   if (!trace)
     return;
 
+  if (c->phase->dyn->watched)
+    c->phase->dyn->watched(c);
   for (int l = 1; l < mho_hidden_end(c->phase->net); l++)
     for (int i = 0; i < c->phase->net->layer[l].n; i++)
       trace->z[l][i] = (double)c->now[l][i];

@@ -70,10 +70,13 @@ static const char *without_rest(const mho_experiment *e) {
 static const mho_param table[] = {
     MHO_P_CHOICE(ode_params, stepper, "stepper", MHO_ODE_WORDS, MHO_ODE_RKF45,
                  "GSL's; from rk1imp on implicit, one sample a system", .idle = with_noise),
-    MHO_P_REAL(ode_params, tau, "tau", "s", 100e-9, 1e-15, 1e3, "time constant of the neurons, RC"),
+    MHO_P_REAL(ode_params, tau, "tau", "s", 100e-9, 1e-15, 1e3,
+               "time constant of the neurons, RC; dynamics resistive: of the capacitance of a node "
+               "with a conductance of 1"),
     MHO_P_REAL(ode_params, tolerance, "tolerance", "", 0, 0, 1,
                "settled when max |du/dt| tau is below; 0: 1e-4 with the difference settled "
-               "directly, else 1e-5 of the smallest layer's signal",
+               "directly, else 1e-5 of the smallest layer's signal; dynamics resistive: the "
+               "largest current left over at a node, 0: 1e-5 (double precision: 1e-6)",
                .idle = without_rest),
     MHO_P_REAL(ode_params, accuracy, "accuracy", "", 0, 0, 1,
                "error allowed a step; 0: the tolerance, or a tenth of it for multistep methods",
@@ -115,6 +118,8 @@ static double tolerance_of(const mho_phase *p) {
     return own->tolerance;
   if (p->s->keep) /* direct: a drift of the free state is no part of the difference */
     return 1e-4;
+  if (ode_has_own_rates(p->net)) /* currents, of which rounding leaves as much */
+    return sizeof(mho_real) == 8 ? 1e-6 : 1e-5;
   /* 0.1: an output error times a usual nudge */
   return fmax(1e-5 * 0.1 * mho__smallest_signal(p->net), LEAST_TOLERANCE);
 }
@@ -226,7 +231,7 @@ static mho_err workspace_new(const mho_network *net, const void *params, int n, 
   if (!w)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
 
-  w->n_lines = mho__ode_network_lines(net);
+  w->n_lines = ode_has_own_rates(net) ? 0 : mho__ode_network_lines(net);
   mho_err err = workspace_fill(w, net, p, mho_min(group_of(p), n), ei);
   if (!err && !allocate(w))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
@@ -258,10 +263,23 @@ static void move_sample(const ode_network *o, double *y, int s, double *memory, 
     move_block(o, y, s, o->lag[b].first, o->net->layer[o->lag[b].layer].n, memory, in);
 }
 
+/* Units with rates of their own begin with the activities that their dynamics has left. */
+static void begin_activities(const ode_network *o, const mho_phase *p, double *y) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
+    int n = o->net->layer[l].n;
+    double *to = ode_block(o, y, o->first[l]);
+    for (int s = 0; s < o->samples; s++)
+      for (int i = 0; i < n; i++)
+        to[s * n + i] = (double)mho__values(o->net, p->s->z, l, ode_sample(o, s))[i];
+  }
+}
+
 /* The state a phase begins with: another's end, or rest. */
 static void begin(ode_workspace *w, const mho_phase *p) {
   ode_network *o = &w->network;
   memset(w->y, 0, ode_numbers(o) * sizeof *w->y);
+  if (!p->start && ode_has_own_rates(o->net))
+    begin_activities(o, p, w->y);
   if (p->start)
     for (int s = 0; s < o->samples; s++)
       move_sample(o, w->y, s, ode_memory(p->start, ode_sample(o, s)), true);
@@ -273,7 +291,8 @@ static void find_moved(const ode_network *o, const mho_phase *p, int l, int s, m
   int n = o->net->layer[l].n, sample = o->sample0 + s;
   const double *now = o->s[l] + (size_t)s * (size_t)n;
   double *z = o->z[l] + (size_t)s * (size_t)n;
-  if (mho__ode_noisy(o->p)) { /* what is read may be a mean */
+  bool is_read = mho__ode_noisy(o->p) || ode_has_own_rates(o->net);
+  if (is_read) { /* it may be a mean, or no activity of a neuron */
     const mho_real *read = mho__values(o->net, p->drive.free->z, l, sample);
     for (int i = 0; i < n; i++)
       moved[i] = (mho_real)((double)read[i] - now[i]);
@@ -328,6 +347,10 @@ void mho__ode_watch(ode_workspace *w, int step, double t, double residual) {
     return;
 
   mho__ode_network_activities(o, w->y);
+  if (o->phase->dyn->watched) {
+    mho_chunk c = mho__ode_network_chunk(o);
+    o->phase->dyn->watched(&c);
+  }
   for (int l = 1; l < mho_hidden_end(o->net); l++)
     memcpy(trace->z[l], o->s[l], (size_t)o->net->layer[l].n * sizeof(double));
   trace->point(trace->user, &(mho_trace_point){.phase = o->phase->number,
@@ -374,7 +397,7 @@ static void add_dose(ode_workspace *w, double seconds) {
 void mho__ode_dose(ode_workspace *w, const double *f, double t0, double t) {
   ode_network *o = &w->network;
   size_t lines = (size_t)w->n_lines, bytes = ode_numbers(o) * sizeof *w->y;
-  if (!is_dosed(o->phase))
+  if (!is_dosed(o->phase) || w->n_lines == 0)
     return;
 
   /* Simpson's rule where f gives the state half way, which weighs four ends; else the trapezoid */
@@ -557,6 +580,8 @@ static double count_links(const ode_workspace *w, const mho_phase *p, const doub
   const mho_network *net = w->network.net;
   mho_probe probe = mho__probe_of(p);
   double joule = 0;
+  if (w->n_lines == 0)
+    return NAN;
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
@@ -639,7 +664,7 @@ static void count_samples(ode_workspace *w, const mho_phase *p, double t, mho_se
   for (int i = 0; i < o->net->n_links; i++)
     if (mho_link_is_hidden(o->net, &o->net->link[i])) {
       stats->reads += o->real_samples;
-      if (mho__meter_of(p))
+      if (mho__meter_of(p) && w->n_lines > 0)
         meter_link(o, mho__meter_of(p), i);
     }
 }
@@ -654,9 +679,17 @@ static void clear_samples(ode_workspace *w) {
   w->evaluations = 0;
 }
 
-/* The input's drive alone: the error's is kept apart, because it has a shape in time. */
+/* The input's drive alone: the error's is kept apart, because it has a shape in time. A dynamics
+ * with rates of its own keeps it apart itself, and begins with activities. */
 static void read_input(const mho_phase *p, mho_settle_stats *stats) {
   mho_phase input = *p;
+  if (ode_has_own_rates(p->net)) {
+    for (int l = 1; l < mho_hidden_end(p->net); l++)
+      memset(mho__values(p->net, p->s->z, l, p->row0), 0,
+             mho__phase_count(p, l) * sizeof(mho_real));
+    p->dyn->begin(p, stats);
+    return;
+  }
   input.drive.kind = MHO_DRIVE_NONE;
   input.probe = mho_phase_is_nudged(p) ? NULL : p->probe;
   p->dyn->begin(&input, stats);
@@ -798,7 +831,16 @@ static size_t memory(const mho_network *net, const void *params) {
 }
 
 static const char *misses(const mho_dynamics *dyn, const void *params) {
-  return dyn->is_circuit ? NULL : "needs neurons that are circuits, tau du/dt = -u + a";
+  const ode_params *p = params;
+  if (dyn->is_circuit)
+    return NULL;
+  if (!dyn->rates)
+    return "needs neurons that are circuits, tau du/dt = -u + a";
+  if (mho_ode_implicit((mho_ode_method)p->stepper))
+    return "needs for an implicit settle.stepper the slopes of the rates";
+  if (p->line > 0 || p->amplifier > 0)
+    return "needs for settle.line and settle.amplifier neurons that are circuits";
+  return mho__ode_noisy(p) ? "needs for settle.noise neurons that are circuits" : NULL;
 }
 
 static double tau_of(const void *params) {
@@ -809,7 +851,7 @@ const mho_settler mho_settler_ode = {
     .entry = {.abi = MHO_ABI,
               .id = "ode",
               .title = "the circuit in continuous time, by GSL's steppers",
-              .equation = "tau du/dt = -u + W rho(u) + b",
+              .equation = "tau du/dt = -u + W rho(u) + b; nodes: C dv/dt = the current left over",
               .source = "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); GSL odeiv2",
               .params = MHO_PARAMS(ode_params, table)},
     .settle = settle,

@@ -64,7 +64,7 @@ static bool is_plain(const mho_crossbar *x) {
 /* Convolutions and pooling have no equations: the winners of a pooled layer jump, and kernels
  * would have to be laid out as the circuit they are. */
 static mho_err check_links(const mho_network *net, mho_errinfo *ei) {
-  for (int i = 0; i < net->n_links; i++) {
+  for (int i = 0; i < net->n_links && !ode_has_own_rates(net); i++) {
     const mho_link *k = &net->link[i];
     const mho_connection *c = &net->connection[k->connection];
     if (c->conv.kernel || net->layer[k->from].pool.size)
@@ -85,6 +85,10 @@ static bool add_doubles(size_t n, double **out) {
 
 static bool add_layer(ode_network *o, int l) {
   size_t n = (size_t)o->group * (size_t)o->net->layer[l].n;
+  if (ode_has_own_rates(o->net)) {
+    o->v[l] = mho_alloc(n, sizeof *o->v[l]);
+    return o->v[l] && add_doubles(n, &o->s[l]);
+  }
   return add_doubles(n, &o->s[l]) && add_doubles(n, &o->base[l]) &&
          add_doubles(n, &o->settled[l]) && add_doubles(n, &o->z[l]);
 }
@@ -94,7 +98,7 @@ static bool add_layer(ode_network *o, int l) {
 static bool add_link_room(ode_network *o, const mho_link *k) {
   const mho_network *net = o->net;
   const mho_crossbar *x = net->connection[k->connection].xb;
-  if (!mho_layer_is_hidden(&net->layer[k->to]))
+  if (!mho_layer_is_hidden(&net->layer[k->to]) || ode_has_own_rates(net))
     return true;
   if (mho_link_is_hidden(net, k))
     return !is_plain(x) || add_doubles(mho_crossbar_cells(x), &o->w[k->connection]);
@@ -121,7 +125,8 @@ static bool allocate(ode_network *o) {
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
     size_t n = samples * (size_t)net->layer[l].n;
-    if (!add_layer(o, l) || (mho_layer_takes_error(net, l) && !add_doubles(n, &o->error[l])))
+    bool takes_error = mho_layer_takes_error(net, l) && !ode_has_own_rates(net);
+    if (!add_layer(o, l) || (takes_error && !add_doubles(n, &o->error[l])))
       return false;
   }
   for (int i = 0; i < net->n_links; i++)
@@ -155,6 +160,7 @@ void mho__ode_network_free(ode_network *o) {
     mho_free(o->base[l]);
     mho_free(o->settled[l]);
     mho_free(o->z[l]);
+    mho_free(o->v[l]);
   }
   if (o->w)
     for (int i = 0; i < o->net->n_connections; i++)
@@ -285,7 +291,7 @@ void mho__ode_network_phase(ode_network *o, const mho_phase *phase, int sample0,
     if (o->input[l] && !difference)
       take_samples(o, mho__values(net, phase->s->drive, l, sample0), net->layer[l].n, o->input[l]);
   }
-  if (o->nudged && !o->live)
+  if (o->nudged && !o->live && !ode_has_own_rates(net))
     take_error(o, stats);
   o->group_phase.probe = NULL; /* a phase is one read, however often the stepper looks */
 }
@@ -390,7 +396,9 @@ static void coarse_activities(ode_network *o, int l, const double *u, double *s)
 void mho__ode_network_activities(ode_network *o, const double *y) {
   for (int l = 1; l < mho_hidden_end(o->net); l++) {
     const double *u = ode_const_block(o, y, o->first[l]);
-    if (o->difference)
+    if (ode_has_own_rates(o->net))
+      o->phase->dyn->activities(&o->group_phase, l, u, o->s[l]);
+    else if (o->difference)
       difference_activities(o, l, u, o->s[l]);
     else if (o->coarse)
       coarse_activities(o, l, u, o->s[l]);
@@ -662,33 +670,43 @@ static void add_pull(const ode_network *o, int l, const double *restrict u, doub
     f[i] += o->pull * ((o->difference ? 0 : o->base[l][i]) - u[i]);
 }
 
+/* f /= tau_i of a layer. */
+static void slow_down(const ode_network *o, int l, double *f) {
+  const mho_circuit *k = o->net->layer[l].circuit;
+  const double *tau = k ? k->tau : NULL;
+  int n = o->net->layer[l].n;
+  for (int s = 0; tau && s < o->samples; s++)
+    for (int i = 0; i < n; i++)
+      f[s * n + i] /= tau[i];
+}
+
+static double sum_of_sizes(const ode_network *o, int l, const double *f) {
+  double sum = 0;
+  int n = o->samples * o->net->layer[l].n;
+#pragma omp simd reduction(+ : sum)
+  for (int i = 0; i < n; i++)
+    sum += fabs(f[i]);
+  return sum;
+}
+
 /* f = (a - u)/tau_i, limited to the slew rate; false when it is not finite. */
 static bool leak(const ode_network *o, int l, const double *restrict u, double *restrict f) {
   const mho_circuit *k = o->net->layer[l].circuit;
-  const double *tau = k ? k->tau : NULL;
   const double *slew = k ? k->slew : NULL;
   int n = o->net->layer[l].n;
-  double sum = 0;
   for (int i = 0; i < o->samples * n; i++)
     f[i] -= u[i];
   if (o->pull > 0)
     add_pull(o, l, u, f);
 
-  if (tau)
-    for (int s = 0; s < o->samples; s++)
-      for (int i = 0; i < n; i++)
-        f[s * n + i] /= tau[i];
+  slow_down(o, l, f);
   if (slew)
     for (int s = 0; s < o->samples; s++) {
       double *rate = f + s * n, unit = o->difference ? fabs(o->c[l]) * o->strength[s] : 1;
       for (int i = 0; i < n; i++)
         rate[i] = fmin(fmax(rate[i], -slew[i] / unit), slew[i] / unit);
     }
-
-#pragma omp simd reduction(+ : sum)
-  for (int i = 0; i < o->samples * n; i++)
-    sum += fabs(f[i]);
-  return sum < RUNAWAY; /* no NaN either */
+  return sum_of_sizes(o, l, f) < RUNAWAY; /* no NaN either */
 }
 
 /* a = keep a + factor from, [n]; a need not be a number when keep is 0. */
@@ -730,12 +748,47 @@ static void put_lag(const ode_network *o, const ode_lag *lag, const double *y, d
     rate[i] = lag->rate * (from[i] - state[i]);
 }
 
+mho_chunk mho__ode_network_chunk(ode_network *o) {
+  mho_chunk c = {.phase = &o->group_phase};
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
+    size_t n = mho__phase_count(c.phase, l);
+    for (size_t i = 0; i < n; i++)
+      o->v[l][i] = (mho_real)o->s[l][i];
+    c.now[l] = o->v[l];
+  }
+  return c;
+}
+
+/* The rates of a dynamics that has its own, of the activities in o->s; false when one is not
+ * finite. */
+static bool put_own_rates(ode_network *o, double on, const double *y, double *f) {
+  const mho_dynamics *dyn = o->phase->dyn;
+  mho_chunk c = mho__ode_network_chunk(o);
+  mho_settle_stats unused = {0};
+  bool fine = true;
+  o->group_phase.drive.strength = on * o->phase->drive.strength;
+
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
+    size_t n = (size_t)o->net->layer[l].n;
+    double *to = ode_block(o, f, o->first[l]);
+    dyn->input(&c, l, NULL, o->y, &unused);
+    dyn->rates(&o->group_phase, l, o->y, ode_const_block(o, y, o->first[l]), to);
+    for (int s = o->real_samples; s < o->samples; s++)
+      memcpy(to + (size_t)s * n, to, n * sizeof *to);
+    slow_down(o, l, to);
+    fine &= isfinite(sum_of_sizes(o, l, to));
+  }
+  return fine;
+}
+
 bool mho__ode_network_rates(void *user, double t, const double *y, double *f) {
   ode_network *o = user;
   const mho_network *net = o->net;
   double in = mho__ode_network_input_on(o, t), on = mho__ode_network_nudge_on(o, t);
   bool fine = true;
   mho__ode_network_activities(o, y);
+  if (ode_has_own_rates(net))
+    return put_own_rates(o, on, y, f);
 
   /* the currents into every layer */
   put_drives(o, in, on, f);

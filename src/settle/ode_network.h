@@ -14,6 +14,12 @@
  * no plain product are read in mho_real, and with a large error allowed (`coarse`) the products
  * and activities on the way are in mho_real too.
  *
+ * A dynamics with rates of its own (nodes between resistors) has these instead, one state a unit,
+ *
+ *   tau dy/dt = rates(input(z), y)/tau_i,   z = activities(y)
+ *
+ * with what comes in read in mho_real. It has neither lags nor noise, and no implicit steppers.
+ *
  * Pulled back towards the free phase with conductances k = c/(1 - c) (rule.adaptation), tau_i du/dt
  * gains -k (u - u_free), and of the difference -k v.
  *
@@ -67,8 +73,9 @@ typedef struct ode_network {
   double *base[MHO_LAYERS_MAX];  /**< [group x n] difference, or pulled: free potentials, */
   double *settled[MHO_LAYERS_MAX]; /**< and their activities */
   double *z[MHO_LAYERS_MAX];       /**< [group x n] for the moment */
-  double **w;      /**< [connections] weights of plain products among hidden layers, else NULL */
-  mho_real *x, *y; /**< [group x widest layer] */
+  double **w; /**< [connections] weights of plain products among hidden layers, else NULL */
+  mho_real *v[MHO_LAYERS_MAX]; /**< [group x n] activities, of a dynamics with rates of its own */
+  mho_real *x, *y;             /**< [group x widest layer] */
   /** [group x classes] o - t that drives the error's lines, held or live. */
   double *present_error;
 
@@ -89,8 +96,8 @@ typedef struct ode_network {
 } ode_network;
 
 /** Number the states and make room for groups of up to `group` samples.
- *  @return MHO_OK; MHO_ECONFIG for convolutions and pooling, which have no equations here;
- *          MHO_ENOMEM. */
+ *  @return MHO_OK; MHO_ECONFIG for convolutions and pooling of neurons, which have no equations
+ *          here; MHO_ENOMEM. */
 mho_err mho__ode_network_new(const mho_network *net, const ode_params *p, int group,
                              ode_network *out, mho_errinfo *ei);
 void mho__ode_network_free(ode_network *o);
@@ -104,6 +111,10 @@ void mho__ode_network_weights(ode_network *o);
 void mho__ode_network_phase(ode_network *o, const mho_phase *phase, int sample0, int n, int padded,
                             bool difference, mho_settle_stats *stats);
 
+/* Whether the dynamics of a network has rates of its own: resistors have. */
+static inline bool ode_has_own_rates(const mho_network *net) {
+  return net->resistive;
+}
 /* The sample of the batch that sample s of the group is, or is a copy of. */
 static inline int ode_sample(const ode_network *o, int s) {
   return o->sample0 + (s < o->real_samples ? s : 0);
@@ -133,6 +144,8 @@ void mho__ode_network_jacobian(void *user, double t, const double *y, double *df
 void mho__ode_network_activities(ode_network *o, const double *y);
 /** residual[s] = largest |dx/dt| times its time constant, of sample s. */
 void mho__ode_network_residual(const ode_network *o, const double *f, double *residual);
+/** The samples of the group as they are in o->s, for hooks of a dynamics with rates of its own. */
+mho_chunk mho__ode_network_chunk(ode_network *o);
 /** How much of the input is on at time t of the phase. */
 double mho__ode_network_input_on(const ode_network *o, double t);
 /** How much of the nudge is on at time t of the phase. */

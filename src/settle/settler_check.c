@@ -45,6 +45,8 @@ const char *mho__settler_subtracts(const mho_experiment *e) {
     return "dynamics.name has no equations of it: use rate";
   if (!settler->difference)
     return "settle.method knows only two states: use sweep";
+  if (dynamics->rates && settler->in_time)
+    return "of a dynamics with rates of its own two states are settled in time: use sweep";
 
   const char *why = measured_by(e);
   if (!why && settler->direct_needs)

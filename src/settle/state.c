@@ -231,6 +231,8 @@ void mho_settle(const mho_phase *p, mho_settle_stats *stats) {
   p->thread->step = 0;
   begin_variables(p);
   p->thread->settler->settle(p, stats);
+  if (p->dyn->ended)
+    p->dyn->ended(p);
 }
 
 void mho_settle_begin(const mho_phase *p, mho_settle_stats *stats) {

@@ -474,18 +474,19 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- networks of resistors */
 
-/* A phase lasts a read, and takes what the network dissipates at rest, on average at the test
- * images. */
+/* A phase lasts a read, or in continuous time as long as it takes, and takes what the network
+ * dissipates at rest, on average at the test images. */
 static void count_resistors(const epoch *e) {
   const mho_trainer *t = e->t;
   const mho_device_config *d = &t->e->device_config;
   double volts = e->voltage / t->net->resistive->input_gain;
   double siemens = (d->g_max - d->g_min) / mho_crossbar_w_max(crossbar_of(t->net, 0));
   double watts = t->balance.dissipated * volts * volts * siemens;
+  const mho_meter *m = t->at.meter;
   mho_energy_row *cells = &e->row[CELLS];
 
-  cells->count = e->phases * t->at.meter->samples;
-  cells->seconds = cells->count * e->c->read_time;
+  cells->count = e->phases * m->samples;
+  cells->seconds = e->in_time ? m->time[0] + m->time[1] : cells->count * e->c->read_time;
   cells->joule = watts * cells->seconds;
 }
 

@@ -377,7 +377,6 @@ static void test_refused(void **state) {
       {"feedback: {scale: 0.5}\n", "feedback.scale: with dynamics.name"},
       {"feedback: {mode: asymmetric}\n", "feedback.mode: with dynamics.name"},
       {"settle: {method: synchronous}\n", "settle.method: dynamics.name 'resistive'"},
-      {"settle: {method: ode}\n", "settle.method: "},
       {"device: linear\n", "device.mapping: a conductance between"},
       {SINGLE, "network.biases: currents into nodes"},
       {SINGLE "network: {biases: false}\ndevice: {cells: {n: 2}}\n",

@@ -368,6 +368,8 @@ static void test_floating_point(void **state) {
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n"
       "resistive: {input_gain: 4, rectifier: junction, amplifier: {voltage: 2}}\n"
       "rule: {nudge_by: current}\n",
+      "network: {hidden: [24, 12]}\ndynamics: resistive\nrule: {nudge: 0.05}\n"
+      "settle: {method: ode, tolerance: 1e-3}\n",
       "settle: {difference: subtract}\n",
       "settle: {method: synchronous}\n",
       "rule: {phases: points}\n",

@@ -342,6 +342,21 @@ struct mho_dynamics {
   /** Nullable: what Kirchhoff's law leaves of a free phase that has come to its end, and its
    *  powers: out [n], of the phase's samples. It uses s->next. */
   void (*balance)(const mho_phase *p, mho_balance *out, mho_settle_stats *stats);
+  /** Nullable: the one sample of a phase that somebody watches is at c->now: variables of the
+   *  table that nobody else wants. */
+  void (*watched)(const mho_chunk *c);
+  /** Nullable: a phase has ended, in the activities s->z. */
+  void (*ended)(const mho_phase *p);
+
+  /* In continuous time, by equations of its own: with input, both or none. They work on layer l of
+   * the phase's samples in double precision, [n x layer]; every unit has one state. */
+
+  /** z = the activities that states y are; z may be y. A phase without a start begins with y =
+   *  s->z, as begin leaves them. */
+  void (*activities)(const mho_phase *p, int l, const double *y, double *z);
+  /** f = tau dy/dt, tau of the settler (a unit's own factor of it is the settler's, too); a: what
+   *  `input` found to come in. */
+  void (*rates)(const mho_phase *p, int l, const mho_real *a, const double *y, double *f);
 
   /* In time. */
 
