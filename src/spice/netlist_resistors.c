@@ -222,29 +222,41 @@ static void add_driver(mho_spice_text *t, const mho_network *net, int l, int i) 
     add(t, "%c_%s_%d ", letter, net->layer[l].name, i);
 }
 
+void mho__resistor_name(const mho_network *net, int l, int i, int j, char name[MHO_RESISTOR_NAME]) {
+  int unit = unit_before(connection_into(net, l), i, j);
+  snprintf(name, MHO_RESISTOR_NAME, "r_%s_%s_%s%d_%d", net->layer[l - 1].name, net->layer[l].name,
+           unit < 0 ? "g" : "", unit < 0 ? i : unit, j);
+}
+
+double mho__resistor_ohm(double g, const mho_resistor_units *unit) {
+  return g != 0 ? 1 / (g * unit->siemens) : 1e30;
+}
+
 /* The conductance of line i into node j of layer l. */
-static void add_conductance(mho_spice_text *t, const mho_network *net, int l, int i, int j,
+static void add_conductance(mho_spice_text *t, const mho_netlist_resistors *x, int l, int i, int j,
                             const mho_resistor_units *units) {
+  const mho_network *net = net_of(x);
   const mho_connection *k = connection_into(net, l);
-  const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
   int unit = unit_before(k, i, j);
   double g = conductance(k, i, j);
-  if (!(g > 0))
+  char name[MHO_RESISTOR_NAME];
+  if (!(g > 0) && !x->altered)
     return;
 
-  if (unit < 0) {
-    add(t, "R_%s_%s_g%d_%d 0 ", from, to, i, j);
-  } else {
-    add(t, "R_%s_%s_%d_%d ", from, to, unit, j);
+  mho__resistor_name(net, l, i, j, name);
+  add(t, "R%s ", name + 1);
+  if (unit < 0)
+    add(t, "0 ");
+  else
     add_driver(t, net, l - 1, unit);
-  }
-  add(t, "v_%s_%d ", to, j);
-  add_number(t, 1 / (g * units->siemens));
+  add(t, "v_%s_%d ", net->layer[l].name, j);
+  add_number(t, mho__resistor_ohm(g, units));
   add(t, "\n");
 }
 
-static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
+static void add_conductances(mho_spice_text *t, const mho_netlist_resistors *x, int l,
                              const mho_resistor_units *units) {
+  const mho_network *net = net_of(x);
   const mho_connection *k = connection_into(net, l);
   const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
   const mho_real *bias = mho_crossbar_matrix(k->xb) + inputs_of(k) * k->xb->cols;
@@ -252,7 +264,7 @@ static void add_conductances(mho_spice_text *t, const mho_network *net, int l,
   add(t, "\n* conductances %s to %s (ohm)\n", from, to);
   for (int i = 0; i < inputs_of(k); i++)
     for (int j = 0; j < net->layer[l].n; j++)
-      add_conductance(t, net, l, i, j, units);
+      add_conductance(t, x, l, i, j, units);
 
   if (!k->bias)
     return;
@@ -324,10 +336,10 @@ static void add_nudge(mho_spice_text *t, const mho_netlist_resistors *x,
 
   add(t, "\n* nudge, off\n");
   for (int k = 0; k < mho_network_classes(net); k++) {
-    if (x->by_current) {
+    if (x->by_current || x->altered)
       add(t, "In_%d 0 v_%s_%d 0\n", k, name, k);
+    if (x->by_current && !x->altered)
       continue;
-    }
     add(t, "Vy_%d y_%d 0 ", k, k);
     add_number(t, unit->volts * x->target[k]);
     add(t, "\nRn_%d v_%s_%d y_%d 1e30\n", k, name, k, k);
@@ -416,7 +428,7 @@ mho_err mho_netlist_resistors_write(const mho_netlist_resistors *x, char **out, 
   add_subcircuits(&t, net);
   add_inputs(&t, x, &unit);
   for (int l = 1; l <= outputs_of(net); l++)
-    add_conductances(&t, net, l, &unit);
+    add_conductances(&t, x, l, &unit);
   add_nodes(&t, net, unit.volts);
   add_nudge(&t, x, &unit);
 

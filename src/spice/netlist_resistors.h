@@ -12,6 +12,12 @@ typedef struct mho_resistor_units {
 } mho_resistor_units;
 mho_resistor_units mho__resistor_units(const mho_network *net, const mho_device_config *device);
 
+/* The resistor of line i into node j of layer l, as ngspice calls it, ... */
+enum { MHO_RESISTOR_NAME = 96 };
+void mho__resistor_name(const mho_network *net, int l, int i, int j, char name[MHO_RESISTOR_NAME]);
+/* ... and its value (ohm) for conductance g, in units of the network; 0: none. */
+double mho__resistor_ohm(double g, const mho_resistor_units *unit);
+
 /* "alter DEVICE PARAMETER = VALUE": what brings the nudge of output k on, of a netlist with a
  * target; by current its free voltages are known. */
 typedef struct mho_resistor_alter {

@@ -6,6 +6,8 @@
  * the devices that have been programmed since are altered. Another network replaces it, and so does
  * whoever else opens a session: it is loaded again when it is needed.
  *
+ * A network of resistors is a circuit of its own (loaded_resistors.c), whose nudges are part of it.
+ *
  * A sample that does not settle is counted as unsettled and its states become NaN: they are never
  * used, since whoever runs a batch asks for the failure after it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -17,6 +19,7 @@
 #include "mho/model/circuit.h"
 #include "mho/model/settle.h"
 #include "mho/spice.h"
+#include "spice/loaded_resistors.h"
 #include "spice/session.h"
 
 typedef struct loop {
@@ -42,15 +45,18 @@ static void closing(void);
  * of a call. */
 static struct {
   mho_spice_lease lease;
-  mho_spice_network *circuit;
-  uint64_t structure; /* of the network it is of */
-  mho_err err;        /* the first since failure() was asked */
+  mho_spice_network *circuit;      /* of neurons, ... */
+  mho_loaded_resistors *resistors; /* ... or nodes; NULL: another or none is loaded */
+  uint64_t structure;              /* of the network it is of */
+  mho_err err;                     /* the first since failure() was asked */
   mho_errinfo why;
 } shared = {.lease = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
 
 static void closing(void) {
   mho_spice_network_free(shared.circuit);
+  mho__loaded_resistors_free(shared.resistors);
   shared.circuit = NULL;
+  shared.resistors = NULL;
 }
 
 /* ---------------------------------------------------------------- the circuit */
@@ -63,9 +69,26 @@ static uint64_t mix(uint64_t h, const void *data, size_t n) {
   return h;
 }
 
+/* The same of what rectifiers, amplifiers and kernels of a network of resistors are. */
+static uint64_t mix_resistors(uint64_t h, const mho_network *net) {
+  h = mix(h, net->resistive, sizeof *net->resistive);
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_connection *k = &net->connection[net->link[net->layer[l].forward].connection];
+    const mho_real *of_nodes[] = {mho_resistive_gains(net, l), mho_resistive_thresholds(net, l)};
+    int kernel[] = {k->conv.kernel, k->conv.stride, k->conv.padding, k->bias};
+    h = mix(h, kernel, sizeof kernel);
+    for (int i = 0; i < MHO_COUNT(of_nodes); i++)
+      if (of_nodes[i])
+        h = mix(h, of_nodes[i], (size_t)net->layer[l].n * sizeof(mho_real));
+  }
+  return h;
+}
+
 /* A number of everything that is in the netlist but conductances. */
 static uint64_t structure_of(const mho_network *net, const loop *p) {
   uint64_t h = mix(0xcbf29ce484222325u, p, sizeof *p);
+  if (net->resistive)
+    h = mix_resistors(h, net);
 
   for (int l = 0; l < net->n_layers; l++) {
     h = mix(h, &net->layer[l].n, sizeof net->layer[l].n);
@@ -98,8 +121,11 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
     if (mho_crossbar_has_cells(net->connection[c].xb))
       config = net->connection[c].xb->bank[0]->config;
 
-  if (shared.circuit && shared.structure == structure)
+  bool is_loaded = shared.structure == structure;
+  if (is_loaded && shared.circuit)
     return mho_spice_network_rebind(shared.circuit, net, &config, ei);
+  if (is_loaded && shared.resistors)
+    return mho__loaded_resistors_refresh(shared.resistors, net, ei);
 
   mho__spice_lease_close(&shared.lease);
   mho_err err = mho__spice_lease_open(&shared.lease, ei);
@@ -112,6 +138,8 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
                                  .transient = p->analysis == BY_TRAN,
                                  .stop = p->stop * MHO_NETLIST_TAU};
   shared.structure = structure;
+  if (net->resistive)
+    return mho__loaded_resistors_new(shared.lease.session, net, &config, &shared.resistors, ei);
   return mho_spice_network_new(shared.lease.session, &o, &shared.circuit, ei);
 }
 
@@ -171,9 +199,14 @@ static void set_sample(const mho_phase *p, int number, sample *s) {
 }
 
 /* A live error is that of the present states: the sample is settled and its error read, until that
- * stays. */
+ * stays. Between resistors it is a conductance. */
 static mho_err settle_sample(const mho_phase *p, int number, sample *s, double *steps,
                              mho_errinfo *ei) {
+  if (shared.resistors) {
+    ++*steps;
+    return mho__loaded_resistors_settle(shared.resistors, p, number, s->z, ei);
+  }
+
   int last = mho_network_output(p->net);
   bool nudged = mho_phase_is_nudged(p), live = p->drive.kind == MHO_DRIVE_LIVE;
   set_sample(p, number, s);
@@ -209,9 +242,20 @@ static mho_err failure(mho_errinfo *ei) {
   return err;
 }
 
+/* A diode that ngspice lets conduct holds its node a hair beyond the threshold: it is at it. */
+static void hold_at_thresholds(const mho_phase *p, int number, const sample *s) {
+  mho_phase one = *p;
+  one.row0 = number;
+  one.n = 1;
+  for (int l = 1; p->dyn->activities && l < mho_hidden_end(p->net); l++)
+    p->dyn->activities(&one, l, s->z[l], s->z[l]);
+}
+
 /* Copy the states of hidden layers into the phase's; s NULL: the sample has not settled. */
 static void take_states(const mho_phase *p, int number, const sample *s) {
   const mho_network *net = p->net;
+  if (s)
+    hold_at_thresholds(p, number, s);
   for (int l = 1; l < mho_hidden_end(net); l++) {
     int n = net->layer[l].n;
     mho_real *z = p->s->z[l] + (size_t)number * (size_t)n;
@@ -227,6 +271,8 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   if (!sample_new(p->net, &s))
     err = mho_fail(&ei, MHO_ENOMEM, "no memory for a sample of ngspice");
 
+  if (p->net->resistive) /* its currents and powers are asked for */
+    p->dyn->begin(p, stats);
   pthread_mutex_lock(&shared.lease.lock);
   if (!err)
     err = prepare(p->net, p->thread->params, &ei);
@@ -266,7 +312,8 @@ static mho_err check_crossbar(const mho_crossbar *x, mho_errinfo *ei) {
 static mho_err check_network(const mho_network *net, const void *params, int n, void **out,
                              mho_errinfo *ei) {
   *out = NULL;
-  mho_err err = mho_netlist_network_check(net, ei);
+  mho_err err =
+      net->resistive ? mho_netlist_resistors_check(net, ei) : mho_netlist_network_check(net, ei);
   if (err)
     return err;
 
@@ -281,15 +328,24 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
 static void nothing_to_free(void *workspace) {}
 
 static const char *misses(const mho_dynamics *dyn, const void *params) {
-  return dyn->is_circuit ? NULL : "needs neurons that are circuits, tau du/dt = -u + a";
+  const loop *p = params;
+  if (dyn->is_circuit)
+    return NULL;
+  if (!dyn->resistors)
+    return "needs neurons that are circuits, tau du/dt = -u + a";
+  if (p->analysis == BY_TRAN)
+    return "needs for settle.analysis tran neurons that are circuits";
+  return p->inputs == MHO_NETLIST_NORTON
+             ? "needs for settle.inputs norton neurons that are circuits"
+             : NULL;
 }
 
 const mho_settler mho_settler_spice = {
     .entry =
         {.abi = MHO_ABI,
          .id = "spice",
-         .title = "the network's circuit in ngspice, for small networks: "
-                  "inputs, crossbars, neurons, feedback",
+         .title = "the network's circuit in ngspice, for small networks: inputs, crossbars, "
+                  "neurons, feedback; or inputs, conductances, diodes, amplifiers",
          .equation =
              "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
          .params = MHO_PARAMS(loop, table)},

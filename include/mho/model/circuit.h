@@ -258,6 +258,8 @@ typedef struct mho_netlist_resistors {
   double nudge;         /**< beta_f, of either sign, over a unit of conductance */
   bool by_current;      /**< nudge by current, for which `free` is known */
   bool control;         /**< add the .control block that makes `ngspice -b` run and print it */
+  /** Values will be altered: conductances of 0 stand in it, too, and nudges of both kinds. */
+  bool altered;
   /** [n_layers] of [n], nullable: expected voltages, in units of the network; outputs last. */
   const double *const *free, *const *nudged;
   double tolerance;  /**< of them, relative to the layer's largest */
