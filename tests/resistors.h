@@ -41,6 +41,16 @@ enum { IMAGES = 6 };
   UNIT "resistive: {input_gain: 4, rectifier: junction, n_vt: 200 mV, i_s: 1e-2, amplifier: "      \
        "{voltage: 3, current: 0.5}}\n"
 
+#define IN_STEP "# gains of current are in step with those of voltage\n"
+
+/* Every node draws x times the current that others do where it drives x times the voltage. */
+static inline void bring_in_step(const mho_network *net) {
+  for (int l = 1; l < net->n_trained; l++) {
+    const mho_circuit *c = net->layer[l].circuit;
+    memcpy(c->current, c->gain, (size_t)net->layer[l].n * sizeof *c->gain);
+  }
+}
+
 /* A network whose biases are currents of both signs: trained they would be. */
 static inline mho_trainer *subject(const char *yaml, mho_experiment **e) {
   char text[2048];
@@ -48,6 +58,8 @@ static inline mho_trainer *subject(const char *yaml, mho_experiment **e) {
   *e = experiment(text);
   mho_trainer *t = trainer(*e);
   const mho_network *net = mho_trainer_network(t);
+  if (strstr(yaml, IN_STEP))
+    bring_in_step(net);
   for (int c = 0; c < net->n_trained; c++) {
     mho_crossbar *x = net->connection[c].xb;
     for (int j = 0; j < x->cols; j++) {
@@ -117,6 +129,8 @@ static inline double gradient_error(const char *yaml) {
 
 #define THRESHOLDS "neuron: {variation: {offset: 0.1}}\n"
 #define GAINS      "neuron: {variation: {gain: 0.2, offset: 0.1}}\n"
+#define CURRENTS   "neuron: {variation: {current: 0.3, gain: 0.2}}\n"
+#define DRAWN      "neuron: {variation: {current: 0.3}}\n"
 
 #define RULE(text) "rule: {gradient: normalized, " text "}\n"
 #define TINY       RULE("phases: centred, nudge: 1e-6")
@@ -199,10 +213,14 @@ static inline double co_content(const mho_network *net, double v) {
   return c->i_s * (c->n_vt / unit * exp(-v * unit / c->n_vt) + v);
 }
 
-/* The gain behind node j of a layer, over that of all, and the voltage of its threshold. */
+/* The gains behind node j of a layer, over those of all, and the voltage of its threshold. */
 static inline double gain_of(const mho_network *net, int l, int j) {
   const mho_circuit *c = net->layer[l].circuit;
   return l > 0 && c && c->gain ? c->gain[j] : 1;
+}
+static inline double current_gain_of(const mho_network *net, int l, int j) {
+  const mho_circuit *c = net->layer[l].circuit;
+  return l > 0 && c && c->current ? c->current[j] : 1;
 }
 static inline double threshold_of(const mho_network *net, int l, int j) {
   const mho_circuit *c = net->layer[l].circuit;
@@ -255,8 +273,9 @@ static inline void look_in_front(watched *w, const mho_trace_point *p, int l, do
       w->brought += l == 1 ? h * across * at : 0;
       if (l > 1 && unit >= 0) {
         double before = weight * own->voltage / own->current; /* of layer l - 1 */
-        c->in[l - 1][unit] -= own->current * h * across;
-        w->brought += before * (x - 1) * at * own->current * h * across;
+        double y = current_gain_of(w->net, l - 1, unit), back = own->current * h * across;
+        c->in[l - 1][unit] -= y * back;
+        w->brought += before * (x - y) * at * back;
       }
     }
   }
@@ -352,14 +371,16 @@ static inline void check_rest(const char *shape) {
                                      IDEAL THRESHOLDS,
                                      JUNCTION THRESHOLDS,
                                      BOTH GAINS,
-                                     LOPSIDED GAINS};
+                                     LOPSIDED GAINS,
+                                     LOPSIDED CURRENTS,
+                                     BOTH DRAWN};
   static const char *const orders[] = {"alternate", "forward", "backward"};
   for (int i = 0; i < MHO_COUNT(nets) * MHO_COUNT(orders); i++) {
     char yaml[1024];
     snprintf(yaml, sizeof yaml, "%s%s" RULE("nudge: 0.01") "resistive: {order: %s}\n" SUBTRACT,
              shape, nets[i / MHO_COUNT(orders)], orders[i % MHO_COUNT(orders)]);
     watched w = watch(yaml);
-    bool has_energy = !strstr(yaml, "gain: 0.2");
+    bool has_energy = !strstr(yaml, "gain: 0.2") && !strstr(yaml, "current: 0.3");
     assert_true(w.sweeps > REST && (w.rises == 0 || !has_energy));
     NEAR(w.left, 0, 0, 1e-12);
     NEAR(w.kirchhoff, 0, 0, 1e-12);
@@ -381,8 +402,9 @@ static inline void check_rest(const char *shape) {
 
 /* Evaluations say the same of test images: the largest current left, powers on average. */
 static inline void check_balance(const char *shape) {
-  static const char *const nets[] = {IDEAL, JUNCTION,         NONE,      LOPSIDED,
-                                     BOTH,  IDEAL THRESHOLDS, BOTH GAINS};
+  static const char *const nets[] = {IDEAL,      JUNCTION,   NONE,
+                                     LOPSIDED,   BOTH,       IDEAL THRESHOLDS,
+                                     BOTH GAINS, BOTH DRAWN, LOPSIDED CURRENTS};
   static const char *const sweeps[] = {"settle: {free: 3, nudged: 1}\n", LONG "}\n"};
   for (int i = 0; i < MHO_COUNT(nets) * MHO_COUNT(sweeps); i++) {
     char yaml[1024];

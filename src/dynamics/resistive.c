@@ -21,10 +21,12 @@
  * (half the power without amplifiers, and without the co-content of junctions, which is convex,
  * too): sweeps over the layers are block coordinate descent, and E falls in each.
  *
- * Circuits are not alike (neuron.variation): behind node j the gain of voltage is a (1 + x_j), and
- * its rectifier keeps v_j at or above (below) t_j, of a source of that voltage in series with it.
- * Thresholds move the minimum of E. With gains of voltage that differ, and not those of current in
- * step, currents no longer are slopes of one E: nodes come to rest as before, but what a nudge
+ * Circuits are not alike (neuron.variation): behind node j the gains are a x_j of voltage and c y_j
+ * of current, and its rectifier keeps v_j at or above (below) t_j, of a source of that voltage in
+ * series with it. Thresholds move the minimum of E. In N_j and s_j the currents that are drawn from
+ * behind node j count y_j times: for E, in which nodes k behind j and j' would have to weigh
+ * c y_j/(a x_j) and c y_j'/(a x_j') times what these do, y/x must be the same in all of a layer.
+ * Else currents no longer are slopes of one E: nodes come to rest as before, but what a nudge
  * changes is not the gradient.
  *
  * A convolution joins the nodes of every position with those of its patch by conductances of its
@@ -79,9 +81,13 @@ static double voltage_into(const mho_network *net, int l) {
   return l == 1 ? 1 : net->resistive->voltage;
 }
 
-/* The gain of node j of a layer, over that of all, and the voltage that it is kept at. */
+/* The gains of node j of a layer, over those of all, and the voltage that it is kept at. */
 static double gain_at(const mho_network *net, int l, int j) {
   const mho_real *gains = mho_resistive_gains(net, l);
+  return gains ? (double)gains[j] : 1;
+}
+static double current_gain_at(const mho_network *net, int l, int j) {
+  const mho_real *gains = mho_resistive_currents(net, l);
   return gains ? (double)gains[j] : 1;
 }
 static double threshold_at(const mho_network *net, int l, int j) {
@@ -136,11 +142,13 @@ static const mho_real *loads_of(const mho_phase *p, int l) {
   mho_real nudge = (mho_real)nudge_conductance(p, l), *out = p->thread->scratch;
   int n = net->layer[l].n, cols = k->xb->cols;
   bool is_last = is_output(net, l);
-  const mho_real *own = mho_resistive_gains(net, l);
+  const mho_real *own = mho_resistive_gains(net, l), *currents = mho_resistive_currents(net, l);
   if (!is_last)
     find_loads_behind(net, connection_into(net, l + 1), out);
   for (int j = 0; own && j < n; j++)
     out[j] *= own[j];
+  for (int j = 0; currents && j < n; j++)
+    out[j] *= currents[j];
 
   for (int first = 0; first < n; first += cols)
     for (int j = 0; j < cols; j++) {
@@ -223,12 +231,30 @@ static void read_forward(const mho_phase *p, int l, const mho_real *from, mho_re
   add_floor_forward(p, l, a * floor_into(p->net, l), driven, to);
 }
 
-/* to += c sum_k g v_k, of v of the layer behind. */
-static void read_back(const mho_phase *p, int l, const mho_real *from, mho_real *to,
-                      mho_settle_stats *stats) {
+/* to += c sum_k g v_k, of v of the layer behind, as if all amplifiers were alike. */
+static void read_back_alike(const mho_phase *p, int l, const mho_real *from, mho_real *to,
+                            mho_settle_stats *stats) {
   mho_real c = (mho_real)p->net->resistive->current;
   mho__link_read(p, link_back_into(p->net, l), from, to, c, true, stats);
   add_floor_back(p, l, (double)c * floor_into(p->net, l + 1), from, to);
+}
+
+/* The same with what amplifiers are, by way of the room behind what reads use. */
+static void read_back(const mho_phase *p, int l, const mho_real *from, mho_real *to,
+                      mho_settle_stats *stats) {
+  const mho_real *currents = mho_resistive_currents(p->net, l);
+  mho_real *brought = mho__settle_room(p);
+  size_t n = (size_t)p->net->layer[l].n;
+  if (!currents) {
+    read_back_alike(p, l, from, to, stats);
+    return;
+  }
+
+  memset(brought, 0, (size_t)p->n * n * sizeof *brought);
+  read_back_alike(p, l, from, brought, stats);
+  for (size_t i = 0; i < (size_t)p->n; i++)
+    for (size_t j = 0; j < n; j++)
+      to[i * n + j] += currents[j] * brought[i * n + j];
 }
 
 /* ---------------------------------------------------------------- rectifiers */
@@ -340,8 +366,9 @@ static void add_in_front(const mho_chunk *c, int l, double weight, const nodes *
     }
 }
 
-/* What the conductances behind layer l bring to its nodes. An amplifier whose gain is x times that
- * of all supplies x - 1 times the power that it draws from its node beside what those would. */
+/* What the conductances behind layer l bring to its nodes. An amplifier whose gains are x and y
+ * times those of all supplies (x - y)/y times the power that it draws from its node beside what
+ * those would. */
 static void add_behind(const mho_chunk *c, int l, double weight, const nodes *to, mho_balance *b) {
   const mho_network *net = c->phase->net;
   const mho_connection *k = connection_into(net, l + 1);
@@ -354,12 +381,12 @@ static void add_behind(const mho_chunk *c, int l, double weight, const nodes *to
     for (int i = 0; i < inputs; i++) {
       int unit = mho_connection_unit(k, position, i);
       for (int j = 0; unit >= 0 && j < cols; j++) {
-        double g = floor + (double)w[i * cols + j], x = gain_at(net, l, unit);
+        double g = floor + (double)w[i * cols + j], at = (double)own[unit];
+        double x = gain_at(net, l, unit), y = current_gain_at(net, l, unit);
         double brought = back * g * (double)v[position * cols + j], load = back * a * x * g;
-        double at = (double)own[unit];
-        to->current[unit] += brought;
-        to->load[unit] += load;
-        b->supplied += weight * (x - 1) * at * (load * at - brought);
+        to->current[unit] += y * brought;
+        to->load[unit] += y * load;
+        b->supplied += weight * (x - y) * at * (load * at - brought);
       }
     }
 }
@@ -535,7 +562,9 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
 }
 
 static void ended(const mho_phase *p) {
-  for (int l = 1; is_kept(p) && l < mho_hidden_end(p->net); l++)
+  if (!is_kept(p))
+    return;
+  for (int l = 1; l < mho_hidden_end(p->net); l++)
     memcpy(kept_potentials(p, l), mho__values(p->net, p->s->z, l, p->row0),
            mho__phase_count(p, l) * sizeof(mho_real));
 }
@@ -626,22 +655,23 @@ static void balance_amplifiers(const mho_chunk *c, int l, double weight, mho_bal
                                mho_settle_stats *stats) {
   const mho_phase *p = c->phase;
   const mho_network *net = p->net;
-  const mho_real *gains = mho_resistive_gains(net, l);
+  bool are_alike = !mho_resistive_gains(net, l) && !mho_resistive_currents(net, l);
   double both = net->resistive->voltage * net->resistive->current;
   size_t n = (size_t)net->layer[l].n;
   mho_real *brought = mho__settle_room(p), *behind = p->thread->scratch;
-  if (!gains)
+  if (are_alike)
     return;
 
   memset(brought, 0, (size_t)p->n * n * sizeof *brought);
-  read_back(p, l, c->now[l + 1], brought, stats);
+  read_back_alike(p, l, c->now[l + 1], brought, stats);
   find_loads_behind(net, connection_into(net, l + 1), behind);
   for (size_t i = 0; i < (size_t)p->n; i++)
     for (size_t j = 0; j < n; j++) {
-      double x = (double)gains[j], v = (double)c->now[l][i * n + j];
+      double x = gain_at(net, l, (int)j), y = current_gain_at(net, l, (int)j);
+      double v = (double)c->now[l][i * n + j];
       double drawn = both * x * (double)behind[j] * v - (double)brought[i * n + j];
-      out[i].supplied += weight * (x - 1) * v * drawn;
-      out[i].dissipated += weight * (x - 1) * v * drawn;
+      out[i].supplied += weight * (x - y) * v * drawn;
+      out[i].dissipated += weight * (x - y) * v * drawn;
     }
 }
 
@@ -868,7 +898,7 @@ static const char *idle(const mho_experiment *e, const char *key) {
   bool has_amplifiers = own->voltage != 1 || own->current != 1;
   if (!strcmp(key, "neuron.variation.tau") && mho_experiment_in_time(e))
     return NULL;
-  if (!strcmp(key, "neuron.variation.gain"))
+  if (!strcmp(key, "neuron.variation.gain") || !strcmp(key, "neuron.variation.current"))
     return has_amplifiers ? NULL : "there are no amplifiers (resistive.amplifier)";
   if (!strcmp(key, "neuron.variation.offset"))
     return own->rectifier == MHO_RECTIFIER_NONE ? "there are no diodes (resistive.rectifier)"

@@ -7,7 +7,8 @@
  * the slew likewise log-normal, so that they stay positive. Drawn from the chip's seed. Gain,
  * offset and limit move the equilibrium: every settler has them. tau and slew only say how it is
  * reached. Of neurons that spike tau is that of the membrane, and their thresholds are spread
- * evenly.
+ * evenly. Nodes between resistors have amplifiers with gains of voltage and current, which are
+ * spread alike.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "network/neuron_circuit.h"
 
@@ -30,6 +31,7 @@ static void circuit_free(mho_circuit *c) {
   mho_free(c->tau);
   mho_free(c->slew);
   mho_free(c->threshold);
+  mho_free(c->current);
   mho_free(c);
 }
 
@@ -93,9 +95,9 @@ static double *draw_even(int n, mho_rng rng, double half) {
 }
 
 /* The circuits of the n neurons of layer l, or their second ones; NULL without memory.
- * spread: of thresholds. */
-static mho_circuit *circuit_new(const mho_circuit_config *k, double spread, int n, uint64_t seed,
-                                int l, bool copy) {
+ * spread: of thresholds; current: of gains of current. */
+static mho_circuit *circuit_new(const mho_circuit_config *k, double spread, double current, int n,
+                                uint64_t seed, int l, bool copy) {
   mho_circuit *c = mho_alloc(1, sizeof *c);
   if (!c)
     return NULL;
@@ -117,10 +119,13 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, double spread, int 
     c->slew = draw(n, rng[SLEW], k->slew, k->slew_spread, true);
   if (spread > 0)
     c->threshold = draw_even(n, rng[TAU], spread);
+  if (current > 0) /* of nodes, which slew at any rate */
+    c->current = draw_real(n, rng[SLEW], 1, current, 0);
 
   bool lacks = (k->gain > 0 && !c->gain) || (k->offset > 0 && !c->offset) ||
                (k->saturation > 0 && !c->limit) || (k->tau > 0 && !c->tau) ||
-               (k->slew > 0 && !c->slew) || (spread > 0 && !c->threshold);
+               (k->slew > 0 && !c->slew) || (spread > 0 && !c->threshold) ||
+               (current > 0 && !c->current);
   if (lacks) {
     circuit_free(c);
     return NULL;
@@ -131,15 +136,16 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, double spread, int 
 mho_err mho__neuron_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
                                  mho_errinfo *ei) {
   double spread = net->spiking ? net->spiking->spread : 0;
+  double current = net->resistive && c ? c->current : 0;
   bool is_ideal =
       !c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0);
-  if (is_ideal && spread <= 0)
+  if (is_ideal && spread <= 0 && current <= 0)
     return MHO_OK;
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
     mho_layer *layer = &net->layer[l];
-    layer->circuit = circuit_new(c, spread, layer->n, chip_seed, l, false);
-    layer->copy = circuit_new(c, spread, layer->n, chip_seed, l, true);
+    layer->circuit = circuit_new(c, spread, current, layer->n, chip_seed, l, false);
+    layer->copy = circuit_new(c, spread, current, layer->n, chip_seed, l, true);
     if (!layer->circuit || !layer->copy)
       return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d neurons", layer->n);
   }

@@ -123,6 +123,9 @@ static const mho_param table[] = {
         mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
         "spread of the gain around 1; dynamics resistive: of the amplifiers' gains of voltage, "
         "relative"),
+    MHO_P_REAL(mho_circuit_config, current, "variation.current", "", 0, 0, 1,
+               "dynamics resistive: spread of the amplifiers' gains of current, relative",
+               .idle = mho_idle_without_resistors),
     MHO_P_REAL(
         mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
         "spread of the input offset, in units of a neuron's input; dynamics resistive: of the "

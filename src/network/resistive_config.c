@@ -85,10 +85,18 @@ static const mho_circuit *circuits_of(const mho_network *net, int layer) {
   return layer == 0 || mho_layer_takes_error(net, layer) ? NULL : net->layer[layer].circuit;
 }
 
+static bool has_amplifiers(const mho_network *net) {
+  return net->resistive->voltage != 1 || net->resistive->current != 1;
+}
+
 const mho_real *mho_resistive_gains(const mho_network *net, int layer) {
   const mho_circuit *c = circuits_of(net, layer);
-  bool has_amplifiers = net->resistive->voltage != 1 || net->resistive->current != 1;
-  return c && has_amplifiers ? c->gain : NULL;
+  return c && has_amplifiers(net) ? c->gain : NULL;
+}
+
+const mho_real *mho_resistive_currents(const mho_network *net, int layer) {
+  const mho_circuit *c = circuits_of(net, layer);
+  return c && has_amplifiers(net) ? c->current : NULL;
 }
 
 const mho_real *mho_resistive_thresholds(const mho_network *net, int layer) {

@@ -834,7 +834,7 @@ static const char *misses(const mho_dynamics *dyn, const void *params) {
   const ode_params *p = params;
   if (dyn->is_circuit)
     return NULL;
-  if (!dyn->rates)
+  if (!dyn->rates || !dyn->resistors)
     return "needs neurons that are circuits, tau du/dt = -u + a";
   if (mho_ode_implicit((mho_ode_method)p->stepper))
     return "needs for an implicit settle.stepper the slopes of the rates";

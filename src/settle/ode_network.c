@@ -64,7 +64,10 @@ static bool is_plain(const mho_crossbar *x) {
 /* Convolutions and pooling have no equations: the winners of a pooled layer jump, and kernels
  * would have to be laid out as the circuit they are. */
 static mho_err check_links(const mho_network *net, mho_errinfo *ei) {
-  for (int i = 0; i < net->n_links && !ode_has_own_rates(net); i++) {
+  if (ode_has_own_rates(net)) /* whose dynamics reads all */
+    return MHO_OK;
+
+  for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     const mho_connection *c = &net->connection[k->connection];
     if (c->conv.kernel || net->layer[k->from].pool.size)
@@ -675,7 +678,10 @@ static void slow_down(const ode_network *o, int l, double *f) {
   const mho_circuit *k = o->net->layer[l].circuit;
   const double *tau = k ? k->tau : NULL;
   int n = o->net->layer[l].n;
-  for (int s = 0; tau && s < o->samples; s++)
+  if (!tau)
+    return;
+
+  for (int s = 0; s < o->samples; s++)
     for (int i = 0; i < n; i++)
       f[s * n + i] /= tau[i];
 }

@@ -172,31 +172,33 @@ static mho_err find_voltages(bench *b, mho_spice *spice, int s, int phase, doubl
   return err;
 }
 
-/* What the sources of thresholds supply to layer l, and amplifiers whose gains are x times that of
- * all, x - 1 times what they draw from their nodes; in units of the network. */
+/* What the sources of thresholds supply to layer l, and amplifiers whose gains are x and y times
+ * those of all, (x - y)/y times what they draw from their nodes; in units of the network. */
 static mho_err find_power_of_circuits(bench *b, mho_spice *spice, int s, int l,
                                       const mho_resistor_units *unit, double *power,
                                       mho_errinfo *ei) {
   const mho_network *net = b->o->net;
   const mho_real *thresholds = mho_resistive_thresholds(net, l);
   const mho_real *gains = mho_resistive_gains(net, l);
+  const mho_real *currents = mho_resistive_currents(net, l);
   const double *v = b->v[OP][FREE][l] + (size_t)s * (size_t)net->layer[l].n;
   mho_err err = MHO_OK;
   *power = 0;
 
   for (int j = 0; !err && j < net->layer[l].n; j++) {
     char name[48];
-    double taken = 0, drawn = 0;
+    double taken = 0, drawn = 0, x = gains ? (double)gains[j] : 1;
+    double y = currents ? (double)currents[j] : 1;
     snprintf(name, sizeof name, "i(vt_%s_%d)", net->layer[l].name, j);
     if (thresholds)
       err = mho_spice_last(spice, name, &taken, ei);
     snprintf(name, sizeof name, "i(vm_%s_%d)", net->layer[l].name, j);
-    if (!err && gains)
+    if (!err && (gains || currents))
       err = mho_spice_last(spice, name, &drawn, ei);
     if (thresholds)
       *power -= (double)thresholds[j] * taken / unit->amperes;
-    if (gains)
-      *power += ((double)gains[j] - 1) * v[j] * net->resistive->current * drawn / unit->amperes;
+    if (gains || currents)
+      *power += (x - y) * v[j] * net->resistive->current * drawn / unit->amperes;
   }
   return err;
 }

@@ -27,12 +27,12 @@ struct mho_loaded_resistors {
   double *target, *current, *resistor; /* [outputs] V, A, ohm */
 };
 
-static const mho_crossbar *crossbar_into(const mho_network *net, int l) {
-  return net->connection[net->link[net->layer[l].forward].connection].xb;
-}
-
 static const mho_connection *connection_into(const mho_network *net, int l) {
   return &net->connection[net->link[net->layer[l].forward].connection];
+}
+
+static const mho_crossbar *crossbar_into(const mho_network *net, int l) {
+  return connection_into(net, l)->xb;
 }
 
 /* ---------------------------------------------------------------- what is altered */
@@ -51,21 +51,23 @@ static mho_err alter(mho_loaded_resistors *r, const char *device, const char *pa
 static mho_err alter_cell(mho_loaded_resistors *r, int l, int row, int col, double w,
                           mho_errinfo *ei) {
   const mho_connection *k = connection_into(r->net, l);
-  int cols = k->xb->cols, inputs = k->xb->rows - k->bias;
-  mho_err err = MHO_OK;
+  int cols = k->xb->cols;
+  bool is_bias = row == k->xb->rows - k->bias;
+  double ohm = mho__resistor_ohm(r->floor[l] + w, &r->unit), value = r->unit.amperes * w;
 
-  for (int j = col; !err && j < r->net->layer[l].n; j += cols) {
+  for (int j = col; j < r->net->layer[l].n; j += cols) {
     char name[MHO_RESISTOR_NAME];
-    if (row == inputs) {
+    if (is_bias)
       snprintf(name, sizeof name, "ib_%s_%d", r->net->layer[l].name, j);
-      err = mho_spice_alter(r->s, name, "dc", r->unit.amperes * w, ei);
-      continue;
-    }
-    mho__resistor_name(r->net, l, row, j, name);
-    double ohm = mho__resistor_ohm(r->floor[l] + w, &r->unit);
-    err = mho_spice_alter(r->s, name, "resistance", ohm, ei);
+    else
+      mho__resistor_name(r->net, l, row, j, name);
+
+    const char *parameter = is_bias ? "dc" : "resistance";
+    mho_err err = mho_spice_alter(r->s, name, parameter, is_bias ? value : ohm, ei);
+    if (err)
+      return err;
   }
-  return err;
+  return MHO_OK;
 }
 
 /* Conductances and biases of the connection into layer l. */
@@ -74,17 +76,18 @@ static mho_err alter_connection(mho_loaded_resistors *r, int l, mho_errinfo *ei)
   const mho_real *w = mho_crossbar_matrix(x);
   double floor = mho_crossbar_floor(x);
   bool all = floor != r->floor[l];
-  mho_err err = MHO_OK;
   r->floor[l] = floor;
 
-  for (int row = 0; row < x->rows; row++)
-    for (int col = 0; !err && col < x->cols; col++) {
-      mho_real now = w[row * x->cols + col], *then = &r->w[l][row * x->cols + col];
-      if (now != *then || all)
-        err = alter_cell(r, l, row, col, (double)now, ei);
-      *then = now;
-    }
-  return err;
+  for (int i = 0; i < x->rows * x->cols; i++) {
+    bool is_same = w[i] == r->w[l][i] && !all;
+    if (is_same)
+      continue;
+    r->w[l][i] = w[i];
+    mho_err err = alter_cell(r, l, i / x->cols, i % x->cols, (double)w[i], ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
 }
 
 mho_err mho__loaded_resistors_refresh(mho_loaded_resistors *r, const mho_network *net,
@@ -177,13 +180,14 @@ mho_err mho__loaded_resistors_new(mho_spice *s, const mho_network *net,
 static mho_err set_inputs(mho_loaded_resistors *r, const mho_phase *p, int number,
                           mho_errinfo *ei) {
   const mho_real *x = mho__values(p->net, mho_phase_input(p)->z, 0, number);
-  mho_err err = MHO_OK;
-  for (int i = 0; !err && i < p->net->layer[0].n; i++) {
+  for (int i = 0; i < p->net->layer[0].n; i++) {
     char name[24];
     snprintf(name, sizeof name, "vx_%d", i);
-    err = alter(r, name, "dc", r->unit.volts * (double)x[i], &r->x[i], ei);
+    mho_err err = alter(r, name, "dc", r->unit.volts * (double)x[i], &r->x[i], ei);
+    if (err)
+      return err;
   }
-  return err;
+  return MHO_OK;
 }
 
 /* What nudges output k: a conductance to its target, or the current that a held error asks for. */

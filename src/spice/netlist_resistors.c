@@ -298,15 +298,19 @@ static void add_rectifier(mho_spice_text *t, const mho_network *net, int l, int 
 static void add_amplifier(mho_spice_text *t, const mho_network *net, int l, int j) {
   const char *name = net->layer[l].name;
   const mho_real *gains = mho_resistive_gains(net, l);
+  const mho_real *currents = mho_resistive_currents(net, l);
   add(t, "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 ", name, j, name, j, name, j);
   if (gains)
     add_number(t, (double)gains[j] * net->resistive->voltage);
   else
     add(t, "{gain_voltage}");
-  add(t,
-      "\nVm_%s_%d m_%s_%d a_%s_%d 0\n"
-      "Fa_%s_%d v_%s_%d 0 Vm_%s_%d {gain_current}\n",
-      name, j, name, j, name, j, name, j, name, j, name, j);
+  add(t, "\nVm_%s_%d m_%s_%d a_%s_%d 0\nFa_%s_%d v_%s_%d 0 Vm_%s_%d ", name, j, name, j, name, j,
+      name, j, name, j, name, j);
+  if (currents)
+    add_number(t, (double)currents[j] * net->resistive->current);
+  else
+    add(t, "{gain_current}");
+  add(t, "\n");
 }
 
 static void add_node(mho_spice_text *t, const mho_network *net, int l, int j, double volts) {

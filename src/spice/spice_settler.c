@@ -74,7 +74,8 @@ static uint64_t mix_resistors(uint64_t h, const mho_network *net) {
   h = mix(h, net->resistive, sizeof *net->resistive);
   for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_connection *k = &net->connection[net->link[net->layer[l].forward].connection];
-    const mho_real *of_nodes[] = {mho_resistive_gains(net, l), mho_resistive_thresholds(net, l)};
+    const mho_real *of_nodes[] = {mho_resistive_gains(net, l), mho_resistive_currents(net, l),
+                                  mho_resistive_thresholds(net, l)};
     int kernel[] = {k->conv.kernel, k->conv.stride, k->conv.padding, k->bias};
     h = mix(h, kernel, sizeof kernel);
     for (int i = 0; i < MHO_COUNT(of_nodes); i++)

@@ -146,6 +146,13 @@ def test_resistors_by_their_name():
     two = [lines('train', '--no-db', *name, '--set', 'train.epochs=2', '--threads', n, '--json')[-2] for n in '12']
     assert two[0]['loss'] == two[1]['loss'] and two[0]['test_acc'] == two[1]['test_acc'], two
 
+    small = [w for k in ('network.hidden=16', 'dataset.train=20', 'dataset.test=20', 'train.epochs=1', 'rule.nudge=0.1') for w in ('--set', k)]
+    ends = [lines('train', '--no-db', *name, *small, '--set', 'settle.method=' + m, '--json')[-2]
+            for m in ('sweep', 'ode') + (('spice',) if HAS_NGSPICE else ())]
+    assert all(e['test_acc'] == ends[0]['test_acc'] and e['unsettled'] == 0 for e in ends[1:]), ends
+    refused('train', '--no-db', *name, '--set', 'settle.method=ode', '--set', 'settle.stepper=bsimp', says='settle.stepper')
+    refused('train', '--no-db', *name, '--set', 'settle.method=spice', '--set', 'settle.analysis=tran', says='settle.analysis')
+
     table = run('settle', 'resistors', *db, '--sample', '3', '--neurons', 'out.0').stdout.splitlines()
     assert 'kirchhoff,dissipated,supplied' in table[0], table[0]
     last = [dict(zip(table[0].split(','), line.split(','))) for line in table[1:] if line.startswith('0,4')][0]

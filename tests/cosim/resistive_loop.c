@@ -16,6 +16,7 @@ static void test_gradients(void **state) {
       NET("[12, 10]") IDEAL RULE("phases: one_sided, nudge: 0.2, nudge_by: current"),
       NET("[12, 10]") BOTH RULE("phases: centred, nudge: 0.1, nudge_by: current"),
       NET("[12, 10]") LOPSIDED GAINS RULE("phases: centred, nudge: 0.05"),
+      NET("[12, 10]") LOPSIDED CURRENTS RULE("phases: centred, nudge: 0.05"),
       NET("[12, 10]") NONE RULE("phases: one_sided, nudge: 0.05"),
       CONV("[4x3s2p1, 6x2]") JUNCTION RULE("phases: centred, nudge: 0.05"),
   };

@@ -40,7 +40,8 @@ static void test_amplifiers(void **state) {
   check(TWO JUNCTION "resistive: {rectifier: junction, amplifier: {voltage: 4, current: 1}}\n", 3);
 }
 
-#define SPREAD "neuron: {variation: {gain: 0.2, offset: 0.3}}\n"
+#define SPREAD   "neuron: {variation: {gain: 0.2, offset: 0.3}}\n"
+#define CURRENTS "neuron: {variation: {current: 0.3, gain: 0.2}}\n"
 
 /* Rectifiers with thresholds of their own, and amplifiers with gains. */
 static void test_circuits_that_differ(void **state) {
@@ -56,6 +57,21 @@ static void test_circuits_that_differ(void **state) {
 }
 
 #define IMAGE(layers) "network: {topology: conv, conv: " layers "}\n"
+
+/* Amplifiers that draw currents of their own. */
+static void test_currents_that_differ(void **state) {
+  check(TWO "resistive: {amplifier: {voltage: 4, current: 0.25}}\n"
+            "neuron: {variation: {current: 0.3}}\n",
+        3);
+  check(TWO "resistive: {amplifier: {voltage: 4, current: 1}}\n" CURRENTS, 3);
+  check(TWO JUNCTION
+        "resistive: {rectifier: junction, n_vt: 26 mV, i_s: 1e-6, amplifier: {voltage: 2, "
+        "current: 0.5}}\n" CURRENTS,
+        3);
+  check("network: {topology: conv, conv: [4x3s2p1, 8]}\nrule: {nudge: 0.1}\nupdate: {rate: 1e-7}\n"
+        "resistive: {amplifier: {voltage: 2, current: 1}}\n" CURRENTS,
+        3);
+}
 
 /* A border of ground, strides, a dense layer behind. */
 static void test_convolutions(void **state) {
@@ -157,6 +173,7 @@ int main(void) {
       cmocka_unit_test(test_diodes),
       cmocka_unit_test(test_amplifiers),
       cmocka_unit_test(test_circuits_that_differ),
+      cmocka_unit_test(test_currents_that_differ),
       cmocka_unit_test(test_convolutions),
       cmocka_unit_test(test_nudges),
       cmocka_unit_test(test_devices),

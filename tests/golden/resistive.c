@@ -30,6 +30,24 @@ static void test_gradient(void **state) {
     check_gradient(nets[i]);
 }
 
+/* Of amplifiers that differ the rest is that of an energy where both gains do in step, and what a
+ * nudge changes is its gradient; else it is near, and less so the more they differ. */
+static void test_gradient_of_amplifiers(void **state) {
+  double error[3];
+  check_gradient(NET("[12, 10]") LOPSIDED CURRENTS IN_STEP DIRECT TINY);
+  check_gradient(NET("[12, 10]") BOTH CURRENTS IN_STEP DIRECT TINY);
+  for (int i = 0; i < 3; i++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             NET("[12, 10]") BOTH DIRECT TINY "neuron: {variation: {current: %g}}\n",
+             0.2 / (1 << 2 * i));
+    error[i] = gradient_error(yaml);
+    print_message("  a spread of currents of %g turns it by %.2g of the largest derivative\n",
+                  0.2 / (1 << 2 * i), error[i]);
+  }
+  assert_true(error[0] > 1e-3 && error[1] < error[0] / 2 && error[2] < error[1] / 2);
+}
+
 /* ---------------------------------------------------------------- differences */
 
 static void test_differences(void **state) {
@@ -215,6 +233,7 @@ static void test_circuits_that_are_not(void **state) {
   mho_experiment *e = experiment(NET("[6]") "resistive: {rectifier: none}\n");
   const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
   assert_non_null(strstr(dynamics->entry.idle(e, "neuron.variation.gain"), "no amplifiers"));
+  assert_non_null(strstr(dynamics->entry.idle(e, "neuron.variation.current"), "no amplifiers"));
   assert_non_null(strstr(dynamics->entry.idle(e, "neuron.variation.offset"), "no diodes"));
   mho_experiment_free(e);
 }
@@ -423,6 +442,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_lambert),
       cmocka_unit_test(test_gradient),
+      cmocka_unit_test(test_gradient_of_amplifiers),
       cmocka_unit_test(test_differences),
       cmocka_unit_test(test_energy_falls_to_rest),
       cmocka_unit_test(test_balance_of_evaluations),

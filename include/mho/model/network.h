@@ -32,6 +32,8 @@ typedef struct mho_circuit {
   /** [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited. */
   double *tau, *slew;
   double *threshold; /**< [n] added to that of all neurons; NULL: none */
+  /** [n] gains of current of amplifiers between resistors, over that of all; NULL: all 1. */
+  mho_real *current;
 } mho_circuit;
 
 /** What a layer is for. */
@@ -217,6 +219,8 @@ MHO_API double mho_resistive_noise(const mho_network *net);
 /** Gains of the amplifiers behind the nodes of a layer, [n], over resistive.amplifier.voltage.
  *  NULL: there are none, or they are alike (neuron.variation.gain). */
 MHO_API const mho_real *mho_resistive_gains(const mho_network *net, int layer);
+/** The same of their gains of current. */
+MHO_API const mho_real *mho_resistive_currents(const mho_network *net, int layer);
 /** Voltages at which the rectifiers of a layer conduct, [n], in units of the network. NULL: at 0
  *  (neuron.variation.offset). */
 MHO_API const mho_real *mho_resistive_thresholds(const mho_network *net, int layer);
@@ -280,8 +284,8 @@ MHO_API extern const mho_params mho_feedback_params;
 /** Neurons as circuits: limits of the amplifiers, and how their makers missed. */
 typedef struct mho_circuit_config {
   double saturation, slew;
-  double tau, gain, offset, saturation_spread,
-      slew_spread; /**< standard deviations between neurons */
+  /** Standard deviations between neurons. */
+  double tau, gain, current, offset, saturation_spread, slew_spread;
   mho_spiking_config spiking;
 } mho_circuit_config;
 /** The keys of mho_circuit_config. */

@@ -348,8 +348,9 @@ struct mho_dynamics {
   /** Nullable: a phase has ended, in the activities s->z. */
   void (*ended)(const mho_phase *p);
 
-  /* In continuous time, by equations of its own: with input, both or none. They work on layer l of
-   * the phase's samples in double precision, [n x layer]; every unit has one state. */
+  /* In continuous time, by equations of its own, of nodes that conductances join (resistors): with
+   * input, both or none. They work on layer l of the phase's samples in double precision, [n x
+   * layer]; every unit has one state. */
 
   /** z = the activities that states y are; z may be y. A phase without a start begins with y =
    *  s->z, as begin leaves them. */
