@@ -9,14 +9,17 @@
 #include "cli/spike_raster.h"
 #include "cli/subject.h"
 #include "mho/model/check.h"
+#include "report/circuit_plot.h"
 #include "report/gnuplot.h"
 #include "settle/trace.h"
+#include "train/resting_circuit.h"
 
 enum { NEURONS_MAX = 65536, PLOTTED_A_LAYER = 8 };
 
 typedef struct options {
   common_options common;
   const char *part, *checkpoint, *plot, *neurons;
+  const char *circuit; /**< nodes or branches; NULL: the way to rest */
   long sample;
   long samples; /**< > 0: the settling times of so many, instead of one's way */
   double after; /**< s since programming */
@@ -29,6 +32,7 @@ enum {
   KEY_CHECKPOINT,
   KEY_PLOT,
   KEY_NEURONS,
+  KEY_CIRCUIT,
   KEY_AFTER
 };
 static const struct argp_option option_table[] = {
@@ -37,6 +41,10 @@ static const struct argp_option option_table[] = {
      "instead: settling time and energy of each of the first N images (settle.method ode)", 0},
     {"part", KEY_PART, "test|train", 0, "test (default) or train", 0},
     {"neurons", KEY_NEURONS, "LIST", 0, "only these, for example h1.0-9,h2.3,h3 (default: all)", 0},
+    {"circuit", KEY_CIRCUIT, "nodes|branches", 0,
+     "of a network of resistors, instead: where the free phase ends, a line a node (voltage, "
+     "currents into it) or a line a conductance (voltage, current); --plot draws the circuit",
+     0},
     {"plot", KEY_PLOT, "FILE", 0, "also draw them, as .svg, .png or .pdf (by gnuplot)", 0},
     {"after", KEY_AFTER, "TIME", 0,
      "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
@@ -55,13 +63,16 @@ static void check_plot_name(const char *file, struct argp_state *state) {
 static void check_options(const options *o, struct argp_state *state) {
   static const char one[] = "one sample, and not with --samples";
   option_use use[] = {{"sample", o->sample > 0, !o->samples, one},
-                      {"neurons", o->neurons, !o->samples, one}};
+                      {"neurons", o->neurons, !o->samples, one},
+                      {"circuit", o->circuit, !o->samples, one},
+                      {"neurons", o->neurons, !o->circuit, "the way to rest, not --circuit"}};
   check_uses(MHO_COUNT(use), use, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
   static const char *const image_sets[] = {"test", "train"};
   static const char *const checkpoints[] = {"last", "best"};
+  static const char *const tables[] = {"nodes", "branches"};
   options *o = state->input;
 
   switch (key) {
@@ -76,6 +87,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_NEURONS:
     o->neurons = arg;
+    return 0;
+  case KEY_CIRCUIT:
+    o->circuit = option_choice(state, "circuit", arg, MHO_COUNT(tables), tables);
     return 0;
   case KEY_AFTER:
     o->after = option_time(state, "after", arg);
@@ -101,11 +115,13 @@ VERB_ARGP(
     "every hidden neuron and the variables of its dynamics. A CONFIG is settled at its "
     "initial weights, a RUN at its stored ones. Two states are settled, whatever "
     "settle.difference says. Of neurons that spike: step, layer, neuron, potential u, threshold "
-    "theta, spike, and drawn as a raster. With --samples: when each of many images had settled, "
+    "theta, spike, and drawn as a raster. Of a network of resistors also its circuit "
+    "(--circuit). With --samples: when each of many images had settled, "
     "and how that is distributed.\v"
     "Examples:\n"
     "  mho settle last --sample 3 --set settle.method=ode --plot settling.svg > settling.csv\n"
     "  mho settle examples/mnist.yaml --neurons h1.0-9,h2\n"
+    "  mho settle resistors --circuit nodes --plot circuit.svg > nodes.csv\n"
     "  mho settle last --samples 360 --set settle.method=ode --set settle.tolerance=1e-6 "
     "--plot times.svg > times.csv");
 
@@ -291,17 +307,18 @@ typedef struct drawing {
   mho_gnuplot_script print;
   const void *what;
   const char *file;
+  int height; /**< where it is 900 wide */
 } drawing;
 
 static void print_drawing(FILE *f, const void *user) {
   const drawing *d = user;
   const char *ending = strrchr(d->file, '.');
-  const char *terminal = "pdfcairo noenhanced size 6in,4in";
-  if (!strcmp(ending, ".svg"))
-    terminal = "svg dynamic noenhanced size 900,600";
-  else if (!strcmp(ending, ".png"))
-    terminal = "pngcairo noenhanced size 900,600";
-  fprintf(f, "set terminal %s\nset border 3\nset tics nomirror\nset grid y\n", terminal);
+  if (!strcmp(ending, ".pdf"))
+    fprintf(f, "set terminal pdfcairo noenhanced size 6in,%.3gin\n", d->height / 150.0);
+  else
+    fprintf(f, "set terminal %s noenhanced size 900,%d\n",
+            strcmp(ending, ".svg") ? "pngcairo" : "svg dynamic", d->height);
+  fputs("set border 3\nset tics nomirror\nset grid y\n", f);
   d->print(f, d->what);
 }
 
@@ -357,7 +374,7 @@ static void print_series(FILE *f, const void *what) {
 }
 
 static mho_err draw(mho_gnuplot_script print, const void *what, const char *file, mho_errinfo *ei) {
-  drawing d = {print, what, file};
+  drawing d = {print, what, file, 600};
   return mho__gnuplot_file(print_drawing, &d, file, ei);
 }
 
@@ -528,7 +545,49 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
   return err;
 }
 
+/* ---------------------------------------------------------------- a circuit */
+
+static mho_err draw_circuit(const mho_resting_circuit *c, const char *file, mho_errinfo *ei) {
+  mho_circuit_picture p;
+  mho_err err = mho__circuit_picture_new(c, &p, ei);
+  if (err)
+    return err;
+
+  char sentences[2048];
+  mho_circuit_drawing own = {.p = &p};
+  drawing d = {mho__circuit_plot, &own, file, mho__circuit_height(&p) * 900 / 480};
+  err = mho__gnuplot_file(print_drawing, &d, file, ei);
+  mho__circuit_picture_describe(&p, sentences, sizeof sentences);
+  if (!err)
+    fprintf(stderr, "%s: %s\n", file, sentences);
+  mho__circuit_picture_free(&p);
+  return err;
+}
+
+static mho_err show_circuit(const options *o, mho_trainer *t, mho_errinfo *ei) {
+  mho_resting_circuit c;
+  mho_err err = mho__resting_circuit_new(t, images_of(o, t), (int)o->sample, true, &c, ei);
+  if (err)
+    return err;
+
+  if (strcmp(o->circuit, "nodes"))
+    mho__resting_circuit_print_branches(&c, stdout);
+  else
+    mho__resting_circuit_print_nodes(&c, stdout);
+  print_summary(o, &c.watched, false);
+  if (o->plot)
+    err = draw_circuit(&c, o->plot, ei);
+  mho__resting_circuit_free(&c);
+  return err;
+}
+
 /* ---------------------------------------------------------------- the verb */
+
+static mho_err do_all(const options *o, const subject *x, mho_errinfo *ei) {
+  if (o->samples)
+    return measure(o, x->t, ei);
+  return o->circuit ? show_circuit(o, x->t, ei) : watch(o, x->e, x->t, ei);
+}
 
 static int run(int argc, char **argv) {
   options o = {.common.verb = "settle", .part = "test", .checkpoint = "last"};
@@ -547,7 +606,7 @@ static int run(int argc, char **argv) {
   if (!err)
     err = name_idle_sets(x.e, USE_PHASES, given, o.common.set, false, &ei);
   if (!err)
-    err = o.samples ? measure(&o, x.t, &ei) : watch(&o, x.e, x.t, &ei);
+    err = do_all(&o, &x, &ei);
 
   subject_close(&x);
   environment_close(&s);

@@ -36,6 +36,9 @@ mho_err mho__page_mistakes(const mho_page *p, mho_errinfo *ei);
 /** Write what the neurons of a network that spikes have become. Nothing where none are kept.
  *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
 mho_err mho__page_spikes(mho_page *p, mho_errinfo *ei);
+/** Write the circuit of a network of resistors. Nothing where none is kept.
+ *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
+mho_err mho__page_circuit(mho_page *p, mho_errinfo *ei);
 /** Write curves against the epoch, and their numbers. */
 void mho__page_curves(mho_page *p);
 

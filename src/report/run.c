@@ -285,6 +285,8 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   if (!err)
     err = mho__page_spikes(p, ei);
   if (!err)
+    err = mho__page_circuit(p, ei);
+  if (!err)
     err = write_layers(p, ei);
   mho__page_energy(p);
   if (!err)

@@ -259,7 +259,7 @@ CREATE INDEX cosim_run ON cosim(run_id);
 CREATE TABLE artifact (
   id      INTEGER PRIMARY KEY,
   run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
-  kind    TEXT NOT NULL,                     -- cosim: values compared; mistakes: test images got wrong; spikes: of a network that spikes
+  kind    TEXT NOT NULL,                     -- cosim: values compared; mistakes: test images got wrong; spikes: of a network that spikes; circuit: of one of resistors
   name    TEXT NOT NULL,                     -- file name; a new one of the same kind and name replaces it
   created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   data    BLOB NOT NULL,

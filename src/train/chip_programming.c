@@ -18,6 +18,7 @@
 
 #include "array/weights.h"
 #include "train/network_file.h"
+#include "train/resting_circuit.h"
 #include "train/run_record.h"
 #include "train/spike_portrait.h"
 
@@ -297,6 +298,8 @@ static mho_err store_chip(const programming *p, mho_trainer *t, const mho_evalua
     err = mho__mistakes_store(&t->mistakes, &t->data, o->store, row.id, ei);
   if (!err)
     err = mho__spike_portrait_store(t, o->store, row.id, ei);
+  if (!err)
+    err = mho__circuit_picture_store(t, o->store, row.id, ei);
   snprintf(out->run, sizeof out->run, "%s", row.id);
 
   mho_blob_free(&checkpoint.blob);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "train/resting_circuit.h"
 #include "train/run_record.h"
 #include "train/spike_portrait.h"
 
@@ -296,6 +297,8 @@ static mho_err log_end(mho_training_run *g, const char *status, const char *erro
     err = mho__mistakes_store(&g->t->mistakes, &g->t->data, g->o->store, g->row.id, ei);
   if (!err && is_kept && g->t->e->checkpoint.every)
     err = mho__spike_portrait_store(g->t, g->o->store, g->row.id, ei);
+  if (!err && is_kept && g->t->e->checkpoint.every)
+    err = mho__circuit_picture_store(g->t, g->o->store, g->row.id, ei);
 
   mho_free(predictions);
   mho_blob_free(&saved.blob);

@@ -1,0 +1,108 @@
+/* resistor_branches.c - a network of resistors at its voltages: currents of conductances and nodes
+ * (Kirchhoff's law: src/dynamics/resistive.c).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "network/resistor_branches.h"
+
+#include <math.h>
+#include <string.h>
+
+static const mho_connection *connection_into(const mho_network *net, int l) {
+  return &net->connection[net->link[net->layer[l].forward].connection];
+}
+
+static bool is_output(const mho_network *net, int l) {
+  return l == mho_hidden_end(net) - 1;
+}
+
+/* ---------------------------------------------------------------- conductances */
+
+/* What unit i of a layer drives the conductances behind it with; -1 is ground. */
+static double driven_by(const mho_network *net, int l, int i, const double *v) {
+  const mho_real *gains = mho_resistive_gains(net, l);
+  double gain = l > 0 ? net->resistive->voltage : 1;
+  if (i < 0)
+    return 0;
+  return gain * (gains ? (double)gains[i] : 1) * v[i];
+}
+
+void mho__branches_visit(const mho_network *net, const double *const *v,
+                         void (*seen)(void *user, const mho_branch *b), void *user) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_connection *k = connection_into(net, l);
+    const mho_real *w = mho_crossbar_matrix(k->xb);
+    double floor = mho_crossbar_floor(k->xb);
+    int cols = k->xb->cols, inputs = k->xb->rows - k->bias;
+
+    for (int to = 0; to < net->layer[l].n; to++)
+      for (int i = 0; i < inputs; i++) {
+        mho_branch b = {.layer = l, .to = to, .from = mho_connection_unit(k, to / cols, i)};
+        b.g = floor + (double)w[i * cols + to % cols];
+        b.current = b.g * (driven_by(net, l - 1, b.from, v[l - 1]) - v[l][to]);
+        if (b.g > 0)
+          seen(user, &b);
+      }
+  }
+}
+
+/* ---------------------------------------------------------------- nodes */
+
+/* Nodes whose currents are summed up. */
+typedef struct sums {
+  const mho_network *net;
+  mho_node_currents *const *node;
+} sums;
+
+static void add_branch(void *user, const mho_branch *b) {
+  const sums *s = user;
+  s->node[b->layer][b->to].front += b->current;
+  if (b->layer > 1 && b->from >= 0)
+    s->node[b->layer - 1][b->from].behind -= s->net->resistive->current * b->current;
+}
+
+/* 1 for nodes that a diode keeps above, -1 below, 0 where there is none. */
+static int side_of(const mho_network *net, int l, int j) {
+  int channels = net->layer[l].channels;
+  if (is_output(net, l) || net->resistive->rectifier == MHO_RECTIFIER_NONE)
+    return 0;
+  return j % channels < channels / 2 ? 1 : -1;
+}
+
+/* What the diode of a node at v brings, where all else brings `others`. */
+static double rectifier_current(const mho_network *net, int l, int j, double v, double others) {
+  const mho_resistive_config *c = net->resistive;
+  const mho_real *thresholds = mho_resistive_thresholds(net, l);
+  double threshold = thresholds ? (double)thresholds[j] : 0;
+  double n_vt = c->n_vt * c->input_gain / net->array.read_voltage;
+  int side = side_of(net, l, j);
+  if (!side)
+    return NAN;
+  if (c->rectifier == MHO_RECTIFIER_JUNCTION)
+    return side * c->i_s * expm1(-side * (v - threshold) / n_vt);
+
+  bool conducts = v == threshold && side * others < 0;
+  return conducts ? -others : 0;
+}
+
+void mho__node_currents(const mho_network *net, const double *const *v,
+                        mho_node_currents *const *out) {
+  sums s = {net, out};
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    memset(out[l], 0, (size_t)net->layer[l].n * sizeof **out);
+  mho__branches_visit(net, v, add_branch, &s);
+
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_connection *k = connection_into(net, l);
+    int cols = k->xb->cols, inputs = k->xb->rows - k->bias;
+    const mho_real *bias = mho_crossbar_matrix(k->xb) + (size_t)inputs * (size_t)cols;
+    for (int j = 0; j < net->layer[l].n; j++) {
+      mho_node_currents *c = &out[l][j];
+      c->bias = k->bias ? (double)bias[j % cols] : 0;
+      c->rectifier = rectifier_current(net, l, j, v[l][j], c->front + c->behind + c->bias);
+    }
+  }
+}
+
+double mho__node_current_left(const mho_node_currents *c) {
+  double rectifier = isfinite(c->rectifier) ? c->rectifier : 0;
+  return c->front + c->behind + c->bias + rectifier;
+}
