@@ -838,6 +838,8 @@ static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("array.model: nodes of dynamics.name 'resistive' are joined by conductances alone, "
            "without the converters and noise of array.model '%s': use ideal",
            array->entry.id);
+  if (e->resistive.adc_bits == 1)
+    REFUSE("resistive.adc_bits: a converter of 1 bit has the code 0 alone: use 2 or more, or 0");
   if (mho_array_has_wires(&e->array_config))
     REFUSE("array.wire.r_word: dynamics.name 'resistive' knows no resistance of lines between its "
            "nodes: leave array.wire.r_word and array.wire.r_bit at 0");

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
+#include "array/periphery.h"
 #include "mho/model/check.h"
 
 static const char *without_junctions(const mho_experiment *e) {
@@ -34,6 +35,13 @@ static const char *without_start(const mho_experiment *e) {
   if (why || settler_of(e)->in_turn || settler_of(e)->in_time)
     return why;
   return "ngspice looks for the rest of every sample anew (settle.method)";
+}
+
+static const char *without_converters(const mho_experiment *e) {
+  const char *why = mho_idle_without_resistors(e);
+  if (why || e->resistive.adc_bits > 0)
+    return why;
+  return "measured nodes go through no converters (resistive.adc_bits)";
 }
 
 static const mho_param table[] = {
@@ -70,6 +78,12 @@ static const mho_param table[] = {
     MHO_P_INT(mho_resistive_config, measurements, "measurements", 1, 1, 1000000000,
               "of every node at the end of a phase, each with noise of its own, that are averaged",
               .idle = without_noise),
+    MHO_P_INT(mho_resistive_config, adc_bits, "adc_bits", 0, 0, MHO_CONVERTER_BITS,
+              "of the converters that what is measured goes through, behind its noise and its "
+              "average; 0: exact"),
+    MHO_P_REAL(mho_resistive_config, adc_range, "adc_range", "V", 0, 0, 1e6,
+               "full scale of these converters, to both sides of 0; 0: array.read_voltage",
+               .idle = without_converters),
 };
 const mho_params mho_resistive_params = MHO_PARAMS(mho_resistive_config, table);
 
@@ -78,6 +92,14 @@ double mho_resistive_noise(const mho_network *net) {
   const mho_resistive_config *c = net->resistive;
   double unit = net->array.read_voltage / c->input_gain;
   return c->noise / unit / sqrt((double)c->measurements);
+}
+
+/* In units of array.read_voltage over the input gain. */
+double mho_resistive_adc_range(const mho_network *net) {
+  const mho_resistive_config *c = net->resistive;
+  double read_voltage = net->array.read_voltage;
+  double volts = c->adc_range > 0 ? c->adc_range : read_voltage;
+  return volts / read_voltage * c->input_gain;
 }
 
 /* The circuits of a layer's nodes; outputs have neither amplifiers nor rectifiers. */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "array/periphery.h"
 #include "rule/phase.h"
 
 /* ---------------------------------------------------------------- memory */
@@ -66,25 +67,65 @@ static void add_noise(const mho_lesson *lesson, int l, int phase, double factor,
   }
 }
 
-void mho__squares_measure(const mho_lesson *lesson, int l, const mho_real *a, int phase_a,
-                          const mho_real *b, int phase_b, mho_real *e) {
-  mho_real *m = kept(lesson, MEAN, l), half = (mho_real)0.5;
-  size_t n = mho__rule_count(lesson, l);
-  memcpy(e, a, n * sizeof *e);
-  memcpy(m, b, n * sizeof *m);
-  add_noise(lesson, l, phase_a, 1, e);
-  add_noise(lesson, l, phase_b, 1, m);
+static mho_converter converter_of(const mho_lesson *lesson) {
+  return mho__converter_of(lesson->net->resistive->adc_bits);
+}
 
-  for (size_t i = 0; i < n; i++) {
+/* What measuring layer l after a phase makes of its voltages v. */
+static void measure(const mho_lesson *lesson, int l, int phase, mho_real *v) {
+  mho_converter converter = converter_of(lesson);
+  mho_real range = (mho_real)mho_resistive_adc_range(lesson->net);
+  add_noise(lesson, l, phase, 1, v);
+  if (converter.most > 0)
+    mho__convert(converter, (int)mho__rule_count(lesson, l), 1, &range, 0, v);
+}
+
+/* Two states of layer l that stand in e and m are measured: e becomes their difference, m their
+ * mean. */
+static void measure_both(const mho_lesson *lesson, int l, int phase_a, int phase_b, mho_real *e,
+                         mho_real *m) {
+  mho_real half = (mho_real)0.5;
+  measure(lesson, l, phase_a, e);
+  measure(lesson, l, phase_b, m);
+  for (size_t i = 0; i < mho__rule_count(lesson, l); i++) {
     e[i] -= m[i];
     m[i] += half * e[i];
   }
+}
+
+void mho__squares_measure(const mho_lesson *lesson, int l, const mho_real *a, int phase_a,
+                          const mho_real *b, int phase_b, mho_real *e) {
+  mho_real *m = kept(lesson, MEAN, l);
+  size_t n = mho__rule_count(lesson, l);
+  memcpy(e, a, n * sizeof *e);
+  memcpy(m, b, n * sizeof *m);
+  measure_both(lesson, l, phase_a, phase_b, e, m);
+}
+
+/* What converters make of a difference e and a mean m, by way of the two states themselves. */
+static void convert_difference(const mho_lesson *lesson, int l, int phase_a, int phase_b,
+                               double nudges, mho_real *e, mho_real *m) {
+  size_t n = mho__rule_count(lesson, l);
+  mho_real half = (mho_real)(0.5 * nudges), whole = (mho_real)(1 / nudges);
+  for (size_t i = 0; i < n; i++) {
+    mho_real a = m[i] + half * e[i];
+    m[i] -= half * e[i];
+    e[i] = a;
+  }
+
+  measure_both(lesson, l, phase_a, phase_b, e, m);
+  for (size_t i = 0; i < n; i++)
+    e[i] *= whole;
 }
 
 void mho__squares_disturb(const mho_lesson *lesson, int l, int phase_a, int phase_b,
                           double nudges) {
   mho_real *m = kept(lesson, MEAN, l);
   mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+  if (converter_of(lesson).most > 0) {
+    convert_difference(lesson, l, phase_a, phase_b, nudges, e, m);
+    return;
+  }
   add_noise(lesson, l, phase_a, 1 / nudges, e);
   add_noise(lesson, l, phase_b, -1 / nudges, e);
   add_noise(lesson, l, phase_a, 0.5, m);

@@ -21,8 +21,8 @@ mho_err mho__squares_new(const mho_network *net, int batch, void **own, mho_erri
  *  sample. */
 void mho__squares_mean(const mho_lesson *lesson, int l, const mho_real *a, double factor,
                        const mho_real *b);
-/** Of two states of layer l, as they are measured (mho_resistive_noise): e = a - b, and m their
- *  mean, [n x layer] from the lesson's first sample. */
+/** Of two states of layer l, as they are measured (mho_resistive_noise, then converters of
+ *  resistive.adc_bits): e = a - b, and m their mean, [n x layer] from the lesson's first sample. */
 void mho__squares_measure(const mho_lesson *lesson, int l, const mho_real *a, int phase_a,
                           const mho_real *b, int phase_b, mho_real *e);
 /** What measuring two states adds to m and to an e that was settled itself, lesson->error of layer

@@ -143,6 +143,9 @@ def test_resistors_by_their_name():
                       '--set', 'train.epochs=3', '--json')[-1]
     assert junctions['final_test_acc'] > LEAST, junctions
 
+    coarse = lines('train', '--no-db', *name, '--set', 'resistive.adc_bits=6', '--set', 'resistive.adc_range=20 mV', '--json')[-1]
+    assert coarse['final_test_acc'] < 0.5, coarse  # of three seeds 0.12 to 0.20: a step is 0.3 of the targets' unit
+
     two = [lines('train', '--no-db', *name, '--set', 'train.epochs=2', '--threads', n, '--json')[-2] for n in '12']
     assert two[0]['loss'] == two[1]['loss'] and two[0]['test_acc'] == two[1]['test_acc'], two
 

@@ -333,7 +333,7 @@ static void test_noise_goes_on(void **state) {
     char noisy[512];
     size_t n;
     snprintf(noisy, sizeof noisy, "%s%s", devices[i],
-             "resistive: {noise: 1 mV, measurements: 4}\n");
+             "resistive: {noise: 1 mV, measurements: 4, adc_bits: 12}\n");
     double *plain = trained(shapes[i], "kept", 4, false, false, noisy, &n);
     double *loaded = trained(shapes[i], "kept", 4, true, true, noisy, &n);
     double *cut = trained(shapes[i], "kept", 1, false, false, noisy, &n);
@@ -346,6 +346,88 @@ static void test_noise_goes_on(void **state) {
     free(loaded);
     free(cut);
     free(without);
+  }
+}
+
+/* ---------------------------------------------------------------- converters */
+
+/* A converter of 7 bits, 63 codes to either side of 0, over 0.1 units. */
+static double rounded(double v) {
+  return fmax(-0.1, fmin(0.1, rint(v / 0.1 * 63) * 0.1 / 63));
+}
+
+#define CONVERTED "resistive: {adc_bits: 7, adc_range: 5 mV}\n" /* of units of 50 mV */
+
+/* What is learned from states s is the change of half the squares of rounded voltages, and by
+ * biases of the voltages themselves. Inputs x are known. @return how many codes a nudge changed. */
+static int check_converted(mho_trainer *t, const seen *s, const mho_real *x, double nudge) {
+  int codes = 0;
+  for (int c = 0; c < s->net->n_trained; c++) {
+    const mho_crossbar *xb = s->net->connection[c].xb;
+    int rows = xb->rows - 1, cols = xb->cols;
+    double *g = malloc(mho_crossbar_cells(xb) * sizeof *g);
+    OK(mho_trainer_gradient(t, 0, 1, c, g, &ei));
+    for (int j = 0; j < cols; j++) {
+      double v[2] = {rounded(s->v[0][c + 1][j]), rounded(s->v[1][c + 1][j])};
+      codes += v[0] != v[1];
+      NEAR(g[rows * cols + j], (v[0] - v[1]) / nudge, 0, 1e-9);
+      for (int i = 0; i < rows; i++) {
+        double half[2];
+        for (int p = 0; p < 2; p++) {
+          double from = c == 0 ? (double)x[i] : rounded(s->v[p][c][i]);
+          half[p] = (from - v[p]) * (from - v[p]) / 2;
+        }
+        NEAR(g[i * cols + j], (half[1] - half[0]) / nudge, 0, 1e-9);
+      }
+    }
+    free(g);
+  }
+  return codes;
+}
+
+/* Two states, and their difference settled itself. */
+static void test_converters(void **state) {
+  static const char rule[] = RULE("phases: one_sided, nudge: 2");
+  char two[1024], direct[1024];
+  snprintf(two, sizeof two, "%s%s", NET("[12, 10]") IDEAL CONVERTED SUBTRACT, rule);
+  snprintf(direct, sizeof direct, "%s%s", NET("[12, 10]") IDEAL CONVERTED DIRECT, rule);
+  mho_experiment *e, *e_direct;
+  mho_trainer *t = subject(two, &e), *t_direct = subject(direct, &e_direct);
+  seen s = {.net = mho_trainer_network(t)};
+  int clipped = 0, codes = 0;
+  mho_watched out;
+  OK(mho_trainer_watch(t, &mho_trainer_dataset(t)->train, 0, take_states, &s, &out, &ei));
+  for (int l = 1; l < mho_hidden_end(s.net); l++)
+    for (int j = 0; j < s.net->layer[l].n; j++)
+      clipped += fabs(s.v[0][l][j]) > 0.1;
+
+  codes = check_converted(t, &s, mho_trainer_state(t)->z[0], 2);
+  check_converted(t_direct, &s, mho_trainer_state(t)->z[0], 2);
+  print_message("  %d voltages beyond the range, %d codes that a nudge changed\n", clipped, codes);
+  assert_true(clipped > 0 && codes > 5);
+  mho_trainer_free(t);
+  mho_trainer_free(t_direct);
+  mho_experiment_free(e);
+  mho_experiment_free(e_direct);
+}
+
+/* The finer the converter, the nearer is what is learned to that without: an error of half a step
+ * in each of two voltages at most, over twice the nudge. */
+static void test_fine_converters(void **state) {
+  enum { BIASES = 32 };
+  static const int bits[] = {6, 10, 16, 20};
+  double exact[BIASES], g[BIASES];
+  gradients_of_biases(0, 1, 1, RULE("phases: centred, nudge: 0.1"), exact);
+  for (int i = 0; i < MHO_COUNT(bits); i++) {
+    char rule[256];
+    double worst = 0, step = 4 / (pow(2, bits[i] - 1) - 1); /* of a full scale of 4 units */
+    snprintf(rule, sizeof rule, "resistive: {adc_bits: %d}\n%s", bits[i],
+             RULE("phases: centred, nudge: 0.1"));
+    gradients_of_biases(0, 1, 1, rule, g);
+    for (int j = 0; j < BIASES; j++)
+      worst = fmax(worst, fabs(g[j] - exact[j]));
+    print_message("  %d bits: %.3g, at most %.3g\n", bits[i], worst, step / 0.2);
+    assert_true(worst <= step / 0.2 * (1 + 1e-9) && worst > 0);
   }
 }
 
@@ -407,6 +489,7 @@ static void test_refused(void **state) {
               "differential}\n",
        "update.gamma: a fast array holds"},
       {"array: {read_noise: 0.01}\n", "array.model: nodes of"},
+      {"resistive: {adc_bits: 1}\n", "resistive.adc_bits: a converter of 1 bit"},
       {"array: {wire: {r_word: 1 ohm}}\n", "array.wire.r_word: dynamics.name"},
       {"update: {scheme: tiki_taka, variant: v1}\n", "update.scheme: "},
       {"rule: {phases: points}\n", "rule.phases: points are not"},
@@ -456,6 +539,8 @@ int main(void) {
       cmocka_unit_test(test_noise),
       cmocka_unit_test(test_noise_of_differences),
       cmocka_unit_test(test_noise_goes_on),
+      cmocka_unit_test(test_converters),
+      cmocka_unit_test(test_fine_converters),
       cmocka_unit_test(test_negative_nudge),
       cmocka_unit_test(test_node_alone),
       cmocka_unit_test(test_refused),

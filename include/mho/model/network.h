@@ -138,6 +138,8 @@ typedef struct mho_resistive_config {
   int start;               /**< MHO_START_... */
   double noise;            /**< V, standard deviation of one measurement of a node */
   int64_t measurements;    /**< of a node at the end of a phase, which are averaged */
+  int64_t adc_bits;        /**< of the converter that the average goes through; 0: none */
+  double adc_range;        /**< V, its full scale; 0: array.read_voltage */
 } mho_resistive_config;
 enum { MHO_RECTIFIER_IDEAL, MHO_RECTIFIER_JUNCTION, MHO_RECTIFIER_NONE };
 enum { MHO_ORDER_ALTERNATE, MHO_ORDER_FORWARD, MHO_ORDER_BACKWARD };
@@ -216,6 +218,9 @@ typedef struct mho_network {
 /** Standard deviation of a node that is measured (resistive.noise, resistive.measurements), in
  *  units of the network; 0: it is measured exactly. */
 MHO_API double mho_resistive_noise(const mho_network *net);
+/** Full scale of the converters that measured nodes go through (resistive.adc_bits), in units of
+ *  the network. */
+MHO_API double mho_resistive_adc_range(const mho_network *net);
 /** Gains of the amplifiers behind the nodes of a layer, [n], over resistive.amplifier.voltage.
  *  NULL: there are none, or they are alike (neuron.variation.gain). */
 MHO_API const mho_real *mho_resistive_gains(const mho_network *net, int layer);
