@@ -18,6 +18,8 @@ struct mho_line_sums {
   atomic_bool fresh[2];
   mho_real *sum[2];
   mho_real *block; /* [cols] */
+  /** [0] between columns, [cols x cols], [1] between rows; NULL without wires. */
+  mho_real *joint[2];
 };
 
 mho_err mho__line_sums_new(mho_crossbar *x, int rows, mho_errinfo *ei) {
@@ -50,7 +52,25 @@ void mho__line_sums_free(mho_crossbar *x) {
   mho_free(s->sum[0]);
   mho_free(s->sum[1]);
   mho_free(s->block);
+  mho_free(s->joint[0]);
+  mho_free(s->joint[1]);
   mho_free(s);
+}
+
+mho_err mho__line_sums_join(mho_crossbar *x, mho_errinfo *ei) {
+  struct mho_line_sums *s = x->sums;
+  for (int way = 0; way < 2; way++) {
+    size_t n = (size_t)(way ? s->rows : s->cols);
+    if (!s->joint[way])
+      s->joint[way] = mho_alloc(n * n, sizeof(mho_real));
+    if (!s->joint[way])
+      return mho_fail(ei, MHO_ENOMEM, "no memory for the wires between %d lines", (int)n);
+  }
+  return MHO_OK;
+}
+
+mho_real *mho__line_sums_joints(const mho_crossbar *x, bool rows) {
+  return x->sums ? x->sums->joint[rows] : NULL;
 }
 
 /* ---------------------------------------------------------------- sums */
@@ -92,6 +112,15 @@ static void sum_rows(const mho_real *w, mho_real floor, struct mho_line_sums *s)
   }
 }
 
+/* Of the lines of a side: wires join a line with the others, too. */
+static void add_joints(struct mho_line_sums *s, bool rows) {
+  size_t n = (size_t)(rows ? s->rows : s->cols);
+  const mho_real *joint = s->joint[rows];
+  for (size_t i = 0; joint && i < n; i++)
+    for (size_t k = 0; k < n; k++)
+      s->sum[rows][i] += joint[i * n + k];
+}
+
 static bool is_fresh(struct mho_line_sums *s, bool transposed) {
   return atomic_load_explicit(&s->fresh[transposed], memory_order_acquire);
 }
@@ -115,6 +144,7 @@ const mho_real *mho_crossbar_line_sums(const mho_crossbar *x, bool transposed) {
       sum_rows(mho_crossbar_matrix(x), floor, s);
     else
       sum_columns(mho_crossbar_matrix(x), floor, s);
+    add_joints(s, transposed);
     atomic_store_explicit(&s->fresh[transposed], true, memory_order_release);
   }
   pthread_mutex_unlock(&s->lock);

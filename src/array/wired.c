@@ -17,6 +17,7 @@
 
 #include "array/place.h"
 #include "array/weights.h"
+#include "array/wired_nodes.h"
 #include "wire/tile.h"
 
 struct mho_wired {
@@ -33,6 +34,7 @@ struct mho_wired {
   char *scratch;                     /* [threads][scratch_each] */
   size_t scratch_each;
   bool full;
+  mho_wired_nodes *nodes; /* where lines end in nodes that float; NULL: in drivers and amplifiers */
 };
 
 /* ---------------------------------------------------------------- construction */
@@ -51,7 +53,16 @@ void mho_wired_free(mho_wired *w) {
   mho_free(w->block_tile);
   mho_free(w->block);
   mho_free(w->scratch);
+  mho__wired_nodes_free(w->nodes);
   mho_free(w);
+}
+
+const mho_array_config *mho__wired_config(const mho_wired *w) {
+  return w->config;
+}
+
+mho_err mho__wired_join(mho_wired *w, mho_errinfo *ei) {
+  return mho__wired_nodes_new(w->n, w->x, w->config, w->device, w->pool, &w->nodes, ei);
 }
 
 /* What the matrices of a crossbar need beside the programmed ones. */
@@ -216,6 +227,11 @@ static void collect(mho_wired *w, result how) {
 }
 
 void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
+  if (w->nodes) {
+    mho__wired_nodes_refresh(w->nodes);
+    return;
+  }
+
   w->full = full || update % w->config->wire_refresh == 0;
   mho_pool_run(w->pool, w->n, top_task, w);
   mho_pool_run(w->pool, w->n_tiles, prepare_task, w);

@@ -36,6 +36,17 @@
  * Devices conduct g_min beside their weight, which all of the above has in g: reads add what that
  * brings, and the sums of lines have it.
  *
+ * Where lines have resistance (array.wire) a crossbar is one of conductances between all nodes at
+ * its ends (src/array/wired_nodes.h), so that nodes of a layer are joined, too, by symmetric m_jk:
+ *
+ *   s_j += sum_k m_jk     N_j += sum_k m_jk v_k     E += 1/2 sum_(j<k) m_jk (v_j - v_k)^2
+ *
+ * A turn then moves all nodes of a layer at once, each to its rest under where the others were. The
+ * matrix of a layer, D - M with D = diag(s), has nonnegative M, so that 2 D - (D - M) = D + M is
+ * diagonally dominant and E falls all the same, with diodes, too: a step d by which each node comes
+ * to rest changes E by at most -1/2 d (D + M) d. Conductances learn from the voltages of nodes,
+ * which are all that is measured: dE/dg has those across the devices themselves.
+ *
  * A nudge b of the outputs towards targets y is a conductance to them, N + b y over s + b, or a
  * current b (y - v) with v of the free phase. The difference (v_free - v_nudged)/b obeys
  *
@@ -58,6 +69,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "array/line_sums.h"
 #include "mho/model/check.h"
 #include "settle/links.h"
 
@@ -257,6 +269,22 @@ static void read_back(const mho_phase *p, int l, const mho_real *from, mho_real 
       to[i * n + j] += currents[j] * brought[i * n + j];
 }
 
+/* a += what the wires bring to the nodes of layer l from others of their own layer, at v. */
+static void read_beside(const mho_phase *p, int l, const mho_real *v, mho_real *a) {
+  const mho_network *net = p->net;
+  int n = net->layer[l].n;
+  const mho_real *front = mho__line_sums_joints(connection_into(net, l)->xb, false);
+  mho_real gains = (mho_real)(net->resistive->voltage * net->resistive->current);
+  if (!front)
+    return;
+
+  mho_gemm(false, false, p->n, n, n, 1, v, n, front, n, 1, a, n);
+  if (is_output(net, l))
+    return;
+  const mho_real *behind = mho__line_sums_joints(connection_into(net, l + 1)->xb, true);
+  mho_gemm(false, false, p->n, n, n, gains, driven_by(p, l, v), n, behind, n, 1, a, n);
+}
+
 /* ---------------------------------------------------------------- rectifiers */
 
 /* The rectifiers of a layer, MHO_RECTIFIER_...: outputs have none. */
@@ -391,6 +419,48 @@ static void add_behind(const mho_chunk *c, int l, double weight, const nodes *to
     }
 }
 
+/* The power in conductances that wires bring about between n ends at gain v. */
+static double power_between(const mho_real *joints, int n, double gain, const mho_real *v) {
+  double power = 0;
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < i; k++) {
+      double across = gain * ((double)v[i] - (double)v[k]);
+      power += (double)joints[i * n + k] * across * across;
+    }
+  return power;
+}
+
+/* What these bring to n nodes at v and load them with, `gains` times. */
+static void add_between(const mho_real *joints, int n, double gains, const mho_real *v,
+                        const nodes *to) {
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < n; k++) {
+      double g = gains * (double)joints[i * n + k];
+      to->current[i] += g * (double)v[k];
+      to->load[i] += g;
+    }
+}
+
+/* The wires of the crossbars in front of layer l and behind it. */
+static void add_wires(const mho_chunk *c, int l, double weight, const nodes *to, mho_balance *b) {
+  const mho_phase *p = c->phase;
+  const mho_network *net = p->net;
+  const mho_crossbar *x = connection_into(net, l)->xb;
+  const mho_real *front = mho__line_sums_joints(x, false), *rows = mho__line_sums_joints(x, true);
+  const mho_real *from = l == 1 ? mho__values(net, p->s->z, 0, p->row0) : c->now[l - 1];
+  double both = net->resistive->voltage * net->resistive->current;
+  if (!front)
+    return;
+
+  double in_rows = power_between(rows, net->layer[l - 1].n, voltage_into(net, l), from);
+  b->dissipated += weight * (in_rows + power_between(front, net->layer[l].n, 1, c->now[l]));
+  b->supplied += l == 1 ? in_rows : 0;
+  add_between(front, net->layer[l].n, 1, c->now[l], to);
+  if (!is_output(net, l))
+    add_between(mho__line_sums_joints(connection_into(net, l + 1)->xb, true), net->layer[l].n, both,
+                c->now[l], to);
+}
+
 /* Currents and powers of the nodes of layer l, of the one sample that is watched. In the balance a
  * layer has the weight (c/a)^(l - 1), 1 without amplifiers. */
 static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) {
@@ -399,6 +469,7 @@ static void add_layer(const mho_chunk *c, int l, double weight, mho_balance *b) 
   add_in_front(c, l, weight, &all, b);
   if (!is_output(net, l))
     add_behind(c, l, weight, &all, b);
+  add_wires(c, l, weight, &all, b);
 
   for (int j = 0; j < net->layer[l].n; j++) {
     double v = (double)c->now[l][j];
@@ -468,6 +539,7 @@ static bool input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
   else
     read_forward(p, l, c->now[l - 1], a, stats);
 
+  read_beside(p, l, c->now[l], a);
   if (!is_output(net, l))
     read_back(p, l, c->now[l + 1], a, stats);
   else if (p->drive.kind == MHO_DRIVE_HELD)
@@ -627,9 +699,13 @@ static double bias_into(const mho_network *net, int l, int j) {
  * x: [inputs]; loads: their sums of conductances; in: [n] currents into layer 1, with biases. */
 static double power_of_inputs(const mho_network *net, const mho_real *loads, const mho_real *x,
                               const mho_real *in, const mho_real *v) {
+  const mho_real *rows = mho__line_sums_joints(connection_into(net, 1)->xb, true);
+  int inputs = net->layer[0].n;
   double power = 0;
-  for (int i = 0; i < net->layer[0].n; i++)
+  for (int i = 0; i < inputs; i++)
     power += (double)loads[i] * (double)x[i] * (double)x[i];
+  for (int k = 0; rows && k < inputs * inputs; k++)
+    power -= (double)rows[k] * (double)x[k / inputs] * (double)x[k % inputs];
   for (int j = 0; j < net->layer[1].n; j++)
     power -= (double)v[j] * ((double)in[j] - bias_into(net, 1, j));
   return power;
@@ -820,6 +896,28 @@ static mho_err check_network(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* What a network whose lines have resistance is made of. */
+static mho_err check_wires(const mho_experiment *e, mho_errinfo *ei) {
+  if (!mho_experiment_has_cells(e))
+    REFUSE("array.wire.r_word: weights of dynamics.name 'resistive' without devices have no "
+           "siemens that lines could be compared with: choose a device.model, or leave "
+           "array.wire.r_word and array.wire.r_bit at 0");
+  if (strcmp(e->topology.entry->id, "layered"))
+    REFUSE("array.wire.r_word: a kernel between nodes of dynamics.name 'resistive' stands at every "
+           "position, on lines that nothing lays out: use network.topology layered, or leave "
+           "array.wire.r_word and array.wire.r_bit at 0");
+  if (e->array_config.wire_refresh > 1)
+    REFUSE("array.wire.refresh: wires between nodes of dynamics.name 'resistive' are solved after "
+           "every update: leave it at 1");
+  if (e->array_config.wire_negative != MHO_WIRE_NEGATIVE_OWN)
+    REFUSE("array.wire.negative: a conductance of dynamics.name 'resistive' is one device without "
+           "a neighbour: use own");
+  if (e->circuit.gain > 0)
+    REFUSE("neuron.variation.gain: amplifiers that differ and wires between their nodes "
+           "(array.wire.r_word) are not for dynamics.name 'resistive' together: set it to 0");
+  return MHO_OK;
+}
+
 static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   if (mho_experiment_has_cells(e) && !((const mho_mapping *)e->mapping.entry)->positive)
@@ -840,10 +938,7 @@ static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
            array->entry.id);
   if (e->resistive.adc_bits == 1)
     REFUSE("resistive.adc_bits: a converter of 1 bit has the code 0 alone: use 2 or more, or 0");
-  if (mho_array_has_wires(&e->array_config))
-    REFUSE("array.wire.r_word: dynamics.name 'resistive' knows no resistance of lines between its "
-           "nodes: leave array.wire.r_word and array.wire.r_bit at 0");
-  return MHO_OK;
+  return mho_array_has_wires(&e->array_config) ? check_wires(e, ei) : MHO_OK;
 }
 
 /* Whether the network sees part of a scheme's fast array beside the conductances. */

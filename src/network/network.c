@@ -1,5 +1,6 @@
 /* network.c - from a graph of layers to crossbars and links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/wired_nodes.h"
 #include "base/streams.h"
 #include "mho/model/check.h"
 #include "network/control.h"
@@ -628,6 +629,8 @@ static mho_err add_wires(mho_network *net, const mho_network_options *o, mho_err
   if (!x)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the wires of a network");
   mho_err err = mho_wired_new(net->n_connections, x, a, o->device_config, o->pool, &net->wired, ei);
+  if (!err && net->resistive)
+    err = mho__wired_join(net->wired, ei);
   mho_free(x);
   return err;
 }

@@ -9,6 +9,10 @@
  * A convolution has the resistors of its kernel at every position; those that lead beyond the image
  * lead to ground.
  *
+ * Where lines have resistance a device is a resistor between a node of its word line and one of its
+ * bit line; segments lead from what drives the row to the word line's first device of a tile, and
+ * from device to device on to the last one, and likewise to the node at the bottom.
+ *
  * An amplifier is a source of voltage behind the node, and one of current that draws from the node
  * what a meter of 0 V sees. The nudge is a resistor to the target's voltage, or a current.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -16,6 +20,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/place.h"
+#include "array/weights.h"
+#include "array/wired_nodes.h"
 #include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "spice/netlist_crossbar.h"
@@ -49,14 +56,19 @@ static int unit_before(const mho_connection *k, int i, int j) {
   return mho_connection_unit(k, j / k->xb->cols, i);
 }
 
-/* Of line i to node j, in units of the network. */
+/* Of the device from line i to node j, in units of the network: wires are apart from it. */
 static double conductance(const mho_connection *k, int i, int j) {
   const mho_crossbar *x = k->xb;
-  return mho_crossbar_floor(x) + (double)mho_crossbar_matrix(x)[i * x->cols + j % x->cols];
+  return mho_crossbar_floor(x) + (double)mho__crossbar_programmed(x)[i * x->cols + j % x->cols];
 }
 
 static bool has_amplifiers(const mho_network *net) {
   return net->resistive->voltage != 1 || net->resistive->current != 1;
+}
+
+/* What lines are like; NULL: they have no resistance. */
+static const mho_array_config *wires_of(const mho_network *net) {
+  return net->wired ? mho__wired_config(net->wired) : NULL;
 }
 
 static double largest_conductance(const mho_network *net) {
@@ -169,6 +181,9 @@ static void add_head(mho_spice_text *t, const mho_netlist_resistors *x) {
          "* r_<from>_<to>_<i>_<j>: conductances, 1 in the network is g_unit\n");
   if (has_ground(net))
     add(t, "* r_<from>_<to>_g<line>_<j>: those of a kernel that lead beyond the image\n");
+  if (wires_of(net))
+    add(t, "* w_<to>_<i>_<j>, b_<to>_<i>_<j>: a conductance's nodes on its word and its bit line; "
+           "rw_ and rb_:\n* segments of lines (ohm)\n");
   add(t, "\n* parameters\n");
   mho__netlist_parameter(t, "v_unit", unit.volts, "V, a unit of voltage");
   mho__netlist_parameter(t, "g_unit", unit.siemens, "S, a unit of conductance");
@@ -232,6 +247,73 @@ double mho__resistor_ohm(double g, const mho_resistor_units *unit) {
   return g != 0 ? 1 / (g * unit->siemens) : 1e30;
 }
 
+/* A device's node on its word line, and on its bit line. */
+static void add_word_node(mho_spice_text *t, const mho_network *net, int l, int i, int j) {
+  if (wires_of(net)->r_word > 0)
+    add(t, "w_%s_%d_%d ", net->layer[l].name, i, j);
+  else
+    add_driver(t, net, l - 1, i);
+}
+static void add_bit_node(mho_spice_text *t, const mho_network *net, int l, int i, int j) {
+  if (wires_of(net)->r_bit > 0)
+    add(t, "b_%s_%d_%d ", net->layer[l].name, i, j);
+  else
+    add(t, "v_%s_%d ", net->layer[l].name, j);
+}
+
+/* The segments that lead to a device: of its word line from the left, of its bit line from
+ * below. */
+static void add_segments(mho_spice_text *t, const mho_network *net, int l, int i, int j) {
+  const mho_array_config *wires = wires_of(net);
+  const mho_crossbar *x = connection_into(net, l)->xb;
+  const char *to = net->layer[l].name;
+  int rows, cols;
+  mho__places_size(x, wires, &rows, &cols);
+
+  if (wires->r_word > 0) {
+    add(t, "Rw_%s_%d_%d ", to, i, j);
+    if (j % cols > 0)
+      add_word_node(t, net, l, i, j - 1);
+    else
+      add_driver(t, net, l - 1, i);
+    add_word_node(t, net, l, i, j);
+    add_number(t, wires->r_word);
+    add(t, "\n");
+  }
+
+  bool is_last = (i + 1) % rows == 0 || i + 1 == x->rows;
+  if (wires->r_bit > 0) {
+    add(t, "Rb_%s_%d_%d ", to, i, j);
+    add_bit_node(t, net, l, i, j);
+    if (is_last)
+      add(t, "v_%s_%d ", to, j);
+    else
+      add_bit_node(t, net, l, i + 1, j);
+    add_number(t, wires->r_bit);
+    add(t, "\n");
+  }
+}
+
+/* The conductances into layer l between lines that have a resistance. */
+static void add_lines(mho_spice_text *t, const mho_network *net, int l,
+                      const mho_resistor_units *units) {
+  const mho_connection *k = connection_into(net, l);
+  const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
+  add(t, "\n* conductances %s to %s, and their lines (ohm)\n", from, to);
+  for (int i = 0; i < k->xb->rows; i++)
+    for (int j = 0; j < k->xb->cols; j++) {
+      double g = conductance(k, i, j);
+      add_segments(t, net, l, i, j);
+      if (!(g > 0))
+        continue;
+      add(t, "R_%s_%s_%d_%d ", from, to, i, j);
+      add_word_node(t, net, l, i, j);
+      add_bit_node(t, net, l, i, j);
+      add_number(t, 1 / (g * units->siemens));
+      add(t, "\n");
+    }
+}
+
 /* The conductance of line i into node j of layer l. */
 static void add_conductance(mho_spice_text *t, const mho_netlist_resistors *x, int l, int i, int j,
                             const mho_resistor_units *units) {
@@ -260,6 +342,10 @@ static void add_conductances(mho_spice_text *t, const mho_netlist_resistors *x, 
   const mho_connection *k = connection_into(net, l);
   const char *from = net->layer[l - 1].name, *to = net->layer[l].name;
   const mho_real *bias = mho_crossbar_matrix(k->xb) + inputs_of(k) * k->xb->cols;
+  if (wires_of(net)) {
+    add_lines(t, net, l, units);
+    return;
+  }
 
   add(t, "\n* conductances %s to %s (ohm)\n", from, to);
   for (int i = 0; i < inputs_of(k); i++)

@@ -306,7 +306,7 @@ mho_err mho__circuit_picture_store(mho_trainer *t, mho_store *s, const char *run
                                    mho_errinfo *ei) {
   mho_resting_circuit c;
   mho_circuit_picture p;
-  if (!t->net->resistive)
+  if (!t->net->resistive || t->net->wired)
     return MHO_OK;
 
   mho_err err = mho__resting_circuit_new(t, &t->data.test, 0, false, &c, ei);

@@ -34,6 +34,12 @@ mho_err mho__resting_circuit_new(mho_trainer *t, const mho_images *images, int s
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "only a network of resistors is a circuit of nodes: --set dynamics=resistive");
 
+  if (t->net->wired)
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "--circuit: with wires (array.wire.r_word) conductances are between inner nodes "
+        "of lines, which are not shown: leave it out");
+
   mho_err err = room_new(out, ei);
   if (!err)
     err = mho__trainer_watch(t, images, sample, learn, take_point, out, &out->watched, ei);

@@ -149,6 +149,10 @@ def test_what_has_no_circuit():
     refused('settle', 'dense', *DB, '--circuit', 'nodes', '--neurons', 'h1', says='--neurons')
     refused('settle', 'dense', *DB, '--circuit', 'nodes', '--samples', '3', says='--circuit')
     refused('settle', 'dense', *DB, '--circuit', 'nodes', '--sample', '99', says='there is no sample 99')
+    wires = ['device=linear', 'device.mapping=single', 'network.biases=false', 'array.wire.r_word=1 ohm']
+    run('train', *DB, '--name', 'wires', *SETS(*DENSE, *wires))
+    refused('settle', 'wires', *DB, '--circuit', 'nodes', says='--circuit: with wires', code=None)
+    assert not page_of('wires')
     run('train', *DB, '--name', 'neurons', *SETS('train.epochs=1', 'rule=ep', 'dataset.train=100'))
     refused('settle', 'neurons', *DB, '--circuit', 'nodes', says='dynamics=resistive', code=None)
     assert not page_of('neurons')

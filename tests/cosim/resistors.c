@@ -56,6 +56,21 @@ static void test_circuits_that_differ(void **state) {
         3);
 }
 
+#define ON(wires)                                                                                  \
+  "device: {model: linear, mapping: single, g_min: 10 uS, g_max: 100 uS}\narray: {wire: {" wires   \
+  ", tolerance: 1e-12}}\nsettle: {free: 2000, nudged: 2000}\n"
+#define BARE "network: {hidden: [10, 6], biases: false}\nrule: {nudge: 0.1}\nupdate: {rate: 1e-6}\n"
+
+/* Lines with resistance, on one side or both, in tiles, with junctions and amplifiers. */
+static void test_wires(void **state) {
+  check(BARE ON("r_word: 20 ohm, r_bit: 10 ohm"), 3);
+  check(BARE ON("r_word: 20 ohm, r_bit: 10 ohm, tile: [40, 4]"), 3);
+  check(BARE ON("r_word: 50 ohm") "resistive: {amplifier: {voltage: 4, current: 0.25}}\n", 3);
+  check(BARE ON("r_bit: 50 ohm") JUNCTION
+        "resistive: {rectifier: junction, n_vt: 26 mV, i_s: 1e-6}\n",
+        3);
+}
+
 #define IMAGE(layers) "network: {topology: conv, conv: " layers "}\n"
 
 /* Amplifiers that draw currents of their own. */
@@ -174,6 +189,7 @@ int main(void) {
       cmocka_unit_test(test_amplifiers),
       cmocka_unit_test(test_circuits_that_differ),
       cmocka_unit_test(test_currents_that_differ),
+      cmocka_unit_test(test_wires),
       cmocka_unit_test(test_convolutions),
       cmocka_unit_test(test_nudges),
       cmocka_unit_test(test_devices),

@@ -109,6 +109,8 @@ static void test_devices_learn(void **state) {
       "stochastic}",
       "write_verify}",
       "tiki_taka, gamma: 0, fast_mapping: differential}",
+      "accumulate}\narray: {wire: {r_word: 5 ohm, r_bit: 5 ohm}}",
+      "tiki_taka, gamma: 0, fast_mapping: differential}\narray: {wire: {r_word: 5 ohm}}",
   };
   for (int i = 0; i < MHO_COUNT(schemes); i++) {
     char more[512];
@@ -483,14 +485,22 @@ static void test_refused(void **state) {
       {SINGLE "network: {biases: false}\ndevice: {cells: {n: 2}}\n",
        "device.cells.n: a conductance"},
       {SINGLE "network: {biases: false}\narray: {adc_bits: 8}\n", "array.model: nodes of"},
-      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\n",
-       "array.wire.r_word: dyn"},
+      {"array: {wire: {r_bit: 1 ohm}}\n", "array.wire.r_word: weights of dynamics.name"},
+      {SINGLE "network: {topology: conv, conv: 8x3, biases: false}\n"
+              "array: {wire: {r_bit: 1 ohm}}\n",
+       "array.wire.r_word: a kernel"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm, refresh: 2}}\n",
+       "array.wire.refresh: wires between"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm, negative: neighbour}}\n",
+       "array.wire.negative: a conductance"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\n"
+              "neuron: {variation: {gain: 0.1}}\n",
+       "neuron.variation.gain: amplifiers"},
       {SINGLE "network: {biases: false}\nupdate: {scheme: tiki_taka, gamma: 0.1, fast_mapping: "
               "differential}\n",
        "update.gamma: a fast array holds"},
       {"array: {read_noise: 0.01}\n", "array.model: nodes of"},
       {"resistive: {adc_bits: 1}\n", "resistive.adc_bits: a converter of 1 bit"},
-      {"array: {wire: {r_word: 1 ohm}}\n", "array.wire.r_word: dynamics.name"},
       {"update: {scheme: tiki_taka, variant: v1}\n", "update.scheme: "},
       {"rule: {phases: points}\n", "rule.phases: points are not"},
       {"rule: {error: live}\n", "rule.error: with dynamics.name"},
