@@ -119,14 +119,15 @@ typedef struct mho_settle_row {
 /** One term of what an epoch of training would take on hardware. */
 typedef struct mho_energy_row {
   int epoch;
-  /** Cells, lines, dac, adc, amplifiers, set, reset, half-selected. */
+  /** Cells, lines, dac, adc, amplifiers, set, reset, half-selected, verify, integrators,
+   *  inhibition. */
   const char *term;
   /** Of the epoch; seconds 0 where a term goes on beside the others. */
   double joule, seconds;
   double count;   /**< of reads, lines, conversions, pulses, cells */
   double samples; /**< that were trained on */
 } mho_energy_row;
-enum { MHO_ENERGY_TERMS = 9 };
+enum { MHO_ENERGY_TERMS = 11 };
 /** One sample's settling in continuous time. */
 typedef struct mho_settle_sample {
   int epoch;

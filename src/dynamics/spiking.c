@@ -463,8 +463,11 @@ static void reset(const cells *k) {
 }
 
 /* The line that all neurons of the layer share: those that have not fired are reset and held. */
-static void inhibit(const cells *k) {
+static void inhibit(const cells *k, mho_meter *meter) {
   mho_real time = (mho_real)steps_of(k->c->inhibit_time, k->tick->dt);
+  if (meter)
+    meter->inhibited += k->n;
+
   for (int i = 0; i < k->n; i++) {
     if (k->spike[i] > 0)
       continue;
@@ -542,7 +545,7 @@ static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
     if (fired)
       reset(&k);
     if (fired && k.c->inhibit == MHO_INHIBIT_LINE)
-      inhibit(&k);
+      inhibit(&k, mho__meter_of(p));
     if (k.c->law == MHO_THRESHOLD_LAYER)
       follow_layer(&k, fired);
     else if (adapts_for_good(k.c) && p->thread->adapts)
@@ -580,6 +583,8 @@ static void step(const mho_phase *p, const mho_tick *tick, mho_settle_stats *sta
   int end = mho_hidden_end(p->net);
   for (int s = p->row0; s < p->row0 + p->n; s++)
     ++*mho_vars_exact(p->s->vars, STEPS, 0, s);
+  if (mho__meter_of(p))
+    mho__meter_of(p)->integrated += p->n * tick->dt;
 
   if (tick->layered) {
     encode(p, tick);

@@ -125,8 +125,11 @@ static const mho_param energy_table[] = {
                "of a conversion of a sense line", .idle = without_adc),
     MHO_P_INT(mho_energy_config, adc_share, "adc_share", 128, 1, 1e6,
               "sense lines that take turns at a converter", .idle = without_adc),
-    MHO_P_REAL(mho_energy_config, amplifier, "amplifier", "W", 10e-6, 0, 1e3,
-               "power of a sense amplifier while it reads", .idle = without_lines),
+    MHO_P_REAL(
+        mho_energy_config, amplifier, "amplifier", "W", 10e-6, 0, 1e3,
+        "power of a sense amplifier while it reads, and of the membrane of a neuron that spikes as "
+        "long as samples last (settle.time_scale)",
+        .idle = without_lines),
     MHO_P_INT(mho_energy_config, write_parallel, "write_parallel", 1, 1, 65536,
               "cells of a row that are pulsed at once, where a scheme addresses cells",
               .idle = without_addresses),

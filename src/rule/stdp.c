@@ -54,8 +54,12 @@ static const stdp *stdp_of(const mho_experiment *e) {
   return (const stdp *)(const void *)e->rule.params;
 }
 
+static bool puts_waves(const void *params) {
+  return ((const stdp *)params)->window == WAVEFORM;
+}
+
 static bool has_waves(const mho_experiment *e) {
-  return stdp_of(e)->window == WAVEFORM;
+  return puts_waves(e->rule.params);
 }
 
 bool mho__stdp_has_waves(const mho_experiment *e) {
@@ -111,10 +115,11 @@ static const mho_param table[] = {
     MHO_P_REAL(stdp, normalize, "normalize", "", 0, 0, 1e9,
                "sum that the weights into each neuron are brought to before every sample; 0: as "
                "they are"),
-    MHO_P_TEXT(stdp, row, "row", "",
-               "window waveform: the voltage of a row since its spike, such as [0.3 V for 20 ms]; "
-               "see mho device curve --stdp",
-               .idle = without_waves),
+    MHO_P_TEXT(
+        stdp, row, "row", "",
+        "window waveform: the voltage of a row since its spike, such as [0.3 V for 20 ms], in "
+        "seconds of the chip (settle.time_scale); see mho device curve --stdp",
+        .idle = without_waves),
     MHO_P_TEXT(stdp, column, "column", "", "the same of a column, which is subtracted",
                .idle = without_waves),
 };
@@ -166,6 +171,7 @@ typedef struct scaling {
   int n;          /* of ranges */
   mho_pulse_counts *counts;
   mho_stdp_waves *waves; /* NULL without */
+  double time_scale;     /* s of the chip in one of the settler */
 } scaling;
 
 static void scaling_free(void *own) {
@@ -210,6 +216,7 @@ static mho_err scaling_new(const mho_experiment *e, const mho_network *net, int 
   }
 
   mho_err err = MHO_OK;
+  s->time_scale = e->settle.time_scale;
   if (stdp_of(e)->window == WAVEFORM)
     err = waves_new(e, &s->waves, ei);
   if (err)
@@ -465,9 +472,10 @@ static double step_of(const mho_settler *settler, const void *params) {
 }
 
 static void learn(const mho_lesson *l, mho_rule_stats *stats) {
+  const scaling *s = l->own;
   mho_stdp_waves *waves = waves_of(l);
   mho_phase p = mho__rule_phase(l);
-  double dt = step_of(l->thread->settler, l->thread->params);
+  double dt = step_of(l->thread->settler, l->thread->params) * s->time_scale;
   if (waves && mho__stdp_waves_tabulate(waves, dt, NULL)) {
     stats->loss = NAN; /* without memory for it nothing can be learned */
     return;
@@ -502,7 +510,8 @@ static mho_err check_waves(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("array.wire: waveforms (rule.window) reach all devices of a line alike: leave the "
            "wires' resistances out");
 
-  double dt = step_of((const mho_settler *)e->settler.entry, e->settler.params);
+  double dt =
+      step_of((const mho_settler *)e->settler.entry, e->settler.params) * e->settle.time_scale;
   mho_err err = waves_new(e, &w, ei);
   if (!err && dt > 0)
     err = mho__stdp_waves_fit(w, dt, ei);
@@ -578,6 +587,7 @@ const mho_rule mho_rule_stdp = {
     .var = variables,
     .n_vars = MHO_COUNT(variables),
     .spikes = true,
+    .puts_waves = puts_waves,
     .own_new = scaling_new,
     .own_free = scaling_free,
     .predict = mho__rule_predict,

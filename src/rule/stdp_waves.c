@@ -127,9 +127,10 @@ mho_err mho__stdp_waves_fit(const mho_stdp_waves *w, double dt, mho_errinfo *ei)
   if ((rows + 1) * (columns + 1) <= ENTRIES_MAX)
     return MHO_OK;
   return mho_fail(ei, MHO_ECONFIG,
-                  "rule.row: waveforms of %.0f and %.0f steps of settle.dt are more than can be "
-                  "tabulated: shorten them, or take longer steps",
-                  rows, columns);
+                  "rule.row: waveforms of %.0f and %.0f steps of settle.dt, %g s of the chip "
+                  "(settle.time_scale), are more than can be tabulated: shorten them, or take "
+                  "longer steps",
+                  rows, columns, dt);
 }
 
 mho_err mho__stdp_waves_tabulate(mho_stdp_waves *w, double dt, mho_errinfo *ei) {

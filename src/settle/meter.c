@@ -74,6 +74,7 @@ void mho_meter_clear(mho_meter *m) {
   memset(m->edge, 0, (size_t)m->n_links * sizeof *m->edge);
   memset(m->steps, 0, sizeof m->steps);
   memset(m->time, 0, sizeof m->time);
+  m->integrated = m->inhibited = 0;
   m->samples = 0;
 }
 
@@ -93,6 +94,8 @@ void mho_meter_add(mho_meter *a, const mho_meter *b) {
     a->steps[phase] += b->steps[phase];
     a->time[phase] += b->time[phase];
   }
+  a->integrated += b->integrated;
+  a->inhibited += b->inhibited;
   a->samples += b->samples;
 }
 

@@ -28,6 +28,16 @@ static const char *without_input_spikes(const mho_experiment *e) {
   return "inputs do not spike (settle.encode.kind)";
 }
 
+/* What lasts in seconds of the chip is energy that is counted, and waveforms. */
+static const char *without_chip_time(const mho_experiment *e) {
+  const char *why = mho_idle_without_spikes(e);
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  bool has_waves = rule->puts_waves && rule->puts_waves(e->rule.params);
+  if (why || has_waves || mho_experiment_counts_energy(e))
+    return why;
+  return "nothing lasts a time on a chip: no energy is counted";
+}
+
 static const mho_param settle_table[] = {
     MHO_P_CHOICE(mho_settle_config, difference, "difference", "auto|subtract|direct",
                  MHO_DIFFERENCE_AUTO,
@@ -50,6 +60,10 @@ static const mho_param settle_table[] = {
                .idle = without_latency),
     MHO_P_REAL(mho_settle_config, encode.threshold, "encode.threshold", "", 0.1, 1e-6, 1e6,
                "latency: where it fires", .idle = without_latency),
+    MHO_P_REAL(mho_settle_config, time_scale, "time_scale", "", 1, 1e-12, 1e6,
+               "seconds of the chip in a second of neurons that spike: their circuits take power "
+               "for that long, and waveforms on lines (rule.window) are in seconds of the chip",
+               .idle = without_chip_time),
 };
 const mho_params mho_settle_params = MHO_PARAMS(mho_settle_config, settle_table);
 

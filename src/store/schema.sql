@@ -183,7 +183,7 @@ CREATE TABLE settle (
 CREATE TABLE energy_epoch ( -- what an epoch of training would have taken on hardware
   run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
   epoch   INTEGER NOT NULL,
-  term    TEXT NOT NULL,                     -- cells, lines, dac, adc, amplifiers, set, reset, half-selected
+  term    TEXT NOT NULL,                     -- cells, lines, dac, adc, amplifiers, set, reset, half-selected, verify, integrators, inhibition
   joule   REAL,                              -- J, of the epoch
   seconds REAL,                              -- s; 0 where a term goes on beside the others
   count   REAL,                              -- of reads, driven lines, conversions, pulses, cells

@@ -12,9 +12,10 @@
 #include "rule/stdp_waves.h"
 #include "train/trainer.h"
 
-enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
+enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY, INTEGRATORS, INHIBITION };
 static const char *const names[MHO_ENERGY_TERMS] = {
-    "cells", "lines", "dac", "adc", "amplifiers", "set", "reset", "half-selected", "verify"};
+    "cells", "lines",         "dac",    "adc",         "amplifiers", "set",
+    "reset", "half-selected", "verify", "integrators", "inhibition"};
 
 /* An epoch of a training, with what follows from the config. */
 typedef struct epoch {
@@ -299,6 +300,17 @@ static double at_border(const epoch *e, double (*of)(const epoch *e, const mho_l
   return sum;
 }
 
+/* Reads of spikes, one after another: in every step those of all links, side by side. */
+static double reads_of_spikes(const epoch *e) {
+  const mho_network *net = e->t->net;
+  const double *steps = e->t->at.meter->steps;
+  double widest = 1;
+  for (int i = 0; i < net->n_links; i++)
+    if (net->link[i].to < mho_hidden_end(net))
+      widest = fmax(widest, net->connection[net->link[i].connection].positions);
+  return (steps[0] + steps[1]) * widest + side_by_side(e, is_read_out, once);
+}
+
 /* Sense lines that take turns at a converter in a read of a link. */
 static double turns(const epoch *e, const mho_link *k) {
   return fmin((double)e->c->adc_share, mho_link_outputs(e->t->net, k));
@@ -326,6 +338,8 @@ static void count_conversions(const epoch *e) {
   e->row[ADC].joule = e->c->adc_step * ldexp(1, e->converters.adc_bits) * e->row[ADC].count;
 
   double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
+  if (t->net->spiking)
+    reads = reads_of_spikes(e);
   reads = e->slices * reads + e->importance_reads;
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
 
@@ -334,6 +348,24 @@ static void count_conversions(const epoch *e) {
   double converted = e->slices * (at_border(e, turns) + hidden) + e->importance_turns;
   if (e->converters.adc_bits)
     e->row[ADC].seconds = r * e->c->adc_time * converted;
+}
+
+/* ---------------------------------------------------------------- neurons that spike */
+
+/* Membranes integrate for as long as samples are shown, on the chip's own time, which goes on
+ * beside the reads; a line that neurons share is charged along all of them. */
+static void count_spiking(const epoch *e) {
+  const mho_network *net = e->t->net;
+  const mho_meter *m = e->t->at.meter;
+  double seconds = m->integrated * e->t->e->settle.time_scale, neurons = 0;
+  for (int l = 1; net->spiking && l < mho_hidden_end(net); l++)
+    neurons += net->layer[l].n;
+
+  e->row[INTEGRATORS].count = neurons * m->samples;
+  e->row[INTEGRATORS].joule = e->c->amplifier * neurons * seconds;
+  e->row[INTEGRATORS].seconds = fmax(seconds - e->row[CELLS].seconds, 0);
+  e->row[INHIBITION].count = m->inhibited;
+  e->row[INHIBITION].joule = e->voltage * e->voltage * e->c->cell_capacitance * m->inhibited;
 }
 
 /* ---------------------------------------------------------------- pulses */
@@ -531,6 +563,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
     count_reads(&e);
     count_importance(&e);
     count_conversions(&e);
+    count_spiking(&e);
   }
   mho__power_free(t->net, &e.power);
   return count_pulses(&e, ei);

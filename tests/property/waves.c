@@ -77,13 +77,13 @@ static double energy_of(mho_trainer *t, const char *term) {
   return 0;
 }
 
-static void compare(const shape *s, bool row_moves) {
+static void compare(const shape *s, const char *clock, bool row_moves) {
   char yaml[1024];
   snprintf(yaml, sizeof yaml,
            "dynamics: test_script\nrule: {name: stdp, window: waveform, row: [%s], column: [%s]}\n"
-           "neuron: {threshold: {law: fixed}}\nnetwork: {hidden: [6]}\nsettle: {steps: 60}\n"
-           "dataset: {train: 1, test: 1}\n" DEVICE,
-           s->row, s->column);
+           "neuron: {threshold: {law: fixed}}\nnetwork: {hidden: [6]}\n"
+           "settle: {steps: 60, %s}\ndataset: {train: 1, test: 1}\n" DEVICE,
+           s->row, s->column, clock);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
@@ -121,11 +121,19 @@ static void compare(const shape *s, bool row_moves) {
 }
 
 static void test_cells(void **state) {
-  compare(&(shape){"0.3 V for 6 ms", "-0.4 V for 1 ms, 0.7 V for 2 ms", rect_row, rect_column},
-          false);
-  compare(
-      &(shape){"0.6 V tau 4 ms for 12 ms", "-0.45 V to -0.15 V in 2.5 ms", tail_row, ramp_column},
-      true);
+  static const shape rect = {"0.3 V for 6 ms", "-0.4 V for 1 ms, 0.7 V for 2 ms", rect_row,
+                             rect_column},
+                     tail = {"0.6 V tau 4 ms for 12 ms", "-0.45 V to -0.15 V in 2.5 ms", tail_row,
+                             ramp_column};
+  compare(&rect, "dt: 1 ms", false);
+  compare(&tail, "dt: 1 ms", true);
+}
+
+/* Waveforms are in seconds of the chip: the same steps of 1 ms there, in a slower network. */
+static void test_time_scale(void **state) {
+  static const shape rect = {"0.3 V for 6 ms", "-0.4 V for 1 ms, 0.7 V for 2 ms", rect_row,
+                             rect_column};
+  compare(&rect, "dt: 20 ms, time_scale: 0.05", false);
 }
 
 /* ---------------------------------------------------------------- what is refused */
@@ -148,6 +156,7 @@ static void test_refused(void **state) {
   refused_with("device: {model: vteam, cells: {n: 2}}\n", "device.cells.n: waveforms");
   refused_with("array: {wire: {r_word: 1 ohm, r_bit: 1 ohm}}\n", "array.wire");
   refused_with("settle: {dt: 1 us, steps: 100}\n", "rule.row: waveforms of 6000 and 1000 steps");
+  refused_with("settle: {time_scale: 1e-3}\n", "1e-06 s of the chip (settle.time_scale)");
 }
 
 static void test_refused_texts(void **state) {
@@ -168,6 +177,7 @@ static void test_refused_texts(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_cells),
+      cmocka_unit_test(test_time_scale),
       cmocka_unit_test(test_refused),
       cmocka_unit_test(test_refused_texts),
   };

@@ -22,15 +22,18 @@ typedef struct counted {
   mho_energy_row term[MHO_ENERGY_TERMS];
 } counted;
 
-static counted count(const char *more) {
+static counted count_of(const char *yaml) {
   counted c;
-  char yaml[2048];
-  snprintf(yaml, sizeof yaml, "%s%s", net, more);
   c.e = experiment(yaml);
   c.t = trainer(c.e);
   OK(mho_trainer_epoch(c.t, &c.row, &ei));
   OK(mho_trainer_energy(c.t, c.term, &ei));
   return c;
+}
+static counted count(const char *more) {
+  char yaml[2048];
+  snprintf(yaml, sizeof yaml, "%s%s", net, more);
+  return count_of(yaml);
 }
 static void counted_free(counted *c) {
   mho_trainer_free(c->t);
@@ -124,6 +127,37 @@ static void test_analog(void **state) {
   NEAR(term(&c, "cells")->seconds, 50e-9 * N * (FREE + NUDGED + 1), 1e-12, 0);
   counted_free(&c);
   counted_free(&digital);
+}
+
+/* Neurons that spike: their membranes take power for the chip's time of all phases, in which reads
+ * go on beside; a line that resets the others is charged past every neuron whenever one fires. */
+static void test_spikes(void **state) {
+  static const double scales[] = {1, 1e-3, 1e-6};
+  enum { STEPS = 50 };
+  for (int i = 0; i < MHO_COUNT(scales); i++) {
+    char more[512];
+    snprintf(more, sizeof more,
+             "network: {hidden: [6]}\ndynamics: spiking\nsettle: {steps: 50, dt: 2 ms, "
+             "time_scale: %g, encode: {kind: direct}}\nneuron: {inhibit: line, winners: one, "
+             "threshold: {value: 1e-9, law: fixed}}\ndataset: {train: 40}\ntrain: {epochs: 1}\n"
+             "energy: {read_time: 50 ns, cell_capacitance: 2 fF, amplifier: 5 uW}\n"
+             "array: {read_voltage: 0.3 V}\n",
+             scales[i]);
+    counted c = count_of(more);
+    double seconds = N * STEPS * 2e-3 * scales[i], reads = term(&c, "cells")->seconds;
+    NEAR(term(&c, "integrators")->joule, 5e-6 * H * seconds, 1e-9, 0);
+    NEAR(term(&c, "integrators")->count, H * N, 0, 0);
+    NEAR(term(&c, "integrators")->seconds, fmax(seconds - reads, 0), 1e-9, 0);
+    NEAR(reads, 50e-9 * N * STEPS, 1e-9, 0);
+    NEAR(term(&c, "inhibition")->count, N * STEPS * H, 0, 0); /* one fires in every step */
+    NEAR(term(&c, "inhibition")->joule, 0.09 * 2e-15 * N * STEPS * H, 1e-12, 0);
+    counted_free(&c);
+  }
+
+  counted c = count("update: {rate: 0}\n"); /* neurons at rest have neither */
+  assert_true(term(&c, "integrators")->joule == 0 && term(&c, "inhibition")->count == 0 &&
+              term(&c, "integrators")->seconds == 0 && term(&c, "integrators")->count == 0);
+  counted_free(&c);
 }
 
 static void test_pulses(void **state) {
@@ -726,27 +760,17 @@ static void test_perturbed_by_pulses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),
-      cmocka_unit_test(test_converters),
-      cmocka_unit_test(test_tiles),
-      cmocka_unit_test(test_analog),
-      cmocka_unit_test(test_pulses),
-      cmocka_unit_test(test_trains),
-      cmocka_unit_test(test_rows_that_are_read),
-      cmocka_unit_test(test_verify),
-      cmocka_unit_test(test_initial),
-      cmocka_unit_test(test_resume),
-      cmocka_unit_test(test_selection),
-      cmocka_unit_test(test_pulse_of_cards),
-      cmocka_unit_test(test_noise_is_free),
-      cmocka_unit_test(test_zeros),
-      cmocka_unit_test(test_passes),
-      cmocka_unit_test(test_in_time),
-      cmocka_unit_test(test_live_error),
-      cmocka_unit_test(test_perturbed),
-      cmocka_unit_test(test_perturbed_by_pulses),
-      cmocka_unit_test(test_credits),
-      cmocka_unit_test(test_credits_of_loops),
+      cmocka_unit_test(test_reads),           cmocka_unit_test(test_converters),
+      cmocka_unit_test(test_tiles),           cmocka_unit_test(test_analog),
+      cmocka_unit_test(test_spikes),          cmocka_unit_test(test_pulses),
+      cmocka_unit_test(test_trains),          cmocka_unit_test(test_rows_that_are_read),
+      cmocka_unit_test(test_verify),          cmocka_unit_test(test_initial),
+      cmocka_unit_test(test_resume),          cmocka_unit_test(test_selection),
+      cmocka_unit_test(test_pulse_of_cards),  cmocka_unit_test(test_noise_is_free),
+      cmocka_unit_test(test_zeros),           cmocka_unit_test(test_passes),
+      cmocka_unit_test(test_in_time),         cmocka_unit_test(test_live_error),
+      cmocka_unit_test(test_perturbed),       cmocka_unit_test(test_perturbed_by_pulses),
+      cmocka_unit_test(test_credits),         cmocka_unit_test(test_credits_of_loops),
       cmocka_unit_test(test_credits_in_time),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);

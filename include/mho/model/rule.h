@@ -227,6 +227,9 @@ typedef struct mho_rule {
    *  said to be unsettled. */
   bool credits;
   bool spikes; /**< it learns from spikes */
+  /** Nullable: whether spikes put waveforms on lines, in seconds of the chip, with these
+   *  parameters. */
+  bool (*puts_waves)(const void *params);
   /** It contrasts samples with such that are none: it shows labels to the network
    *  (network.context), asks for traces of neurons, and knows their goodness as a read-out. */
   bool contrasts;

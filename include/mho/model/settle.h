@@ -130,6 +130,11 @@ typedef struct mho_meter {
   double steps[2];      /**< of free and nudged phases, summed over samples */
   /** s of free and nudged phases, summed over samples, in continuous time; else 0. */
   double time[2];
+  /** s that neurons which spike have integrated for, summed over samples, in time of the settler; 0
+   *  where none do. */
+  double integrated;
+  /** Neurons that lines of inhibition have reached, summed over the times that one was pulled. */
+  double inhibited;
   double samples;
   int *inputs; /**< [n_links] */
   const mho_network *net;
@@ -211,6 +216,8 @@ enum { MHO_ENCODE_POISSON, MHO_ENCODE_REGULAR, MHO_ENCODE_LATENCY, MHO_ENCODE_DI
 typedef struct mho_settle_config {
   int difference; /**< auto, subtract, direct */
   mho_encode_config encode;
+  /** s of the chip in one of a settler that neurons spike in: what it takes, and waveforms. */
+  double time_scale;
 } mho_settle_config;
 enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
 /** The keys of mho_settle_config. */
