@@ -32,6 +32,27 @@ static void scripted_step(const mho_phase *p, const mho_tick *tick, mho_settle_s
       }
 }
 
+/* The same between events: what fires at which time, one after another. */
+static struct {
+  double t;
+  int layer, i;
+} script_at[16];
+static int script_events, script_done;
+
+static double scripted_next(const mho_phase *p, int sample) {
+  return script_done < script_events ? script_at[script_done].t : (double)INFINITY;
+}
+
+static void scripted_event(const mho_phase *p, int sample, double t, mho_settle_stats *stats) {
+  for (int l = 0; l < 2; l++)
+    memset(mho_vars_real(p->s->vars, 0, l, sample), 0,
+           (size_t)p->net->layer[l].n * sizeof(mho_real));
+  if (script_done == script_events || script_at[script_done].t != t)
+    return;
+  mho_vars_real(p->s->vars, 0, script_at[script_done].layer, sample)[script_at[script_done].i] = 1;
+  script_done++;
+}
+
 static const mho_dynamics scripted = {
     .entry = {.abi = MHO_ABI, .id = "test_script", .title = "neurons that follow a script"},
     .vars = scripted_vars,
@@ -39,6 +60,8 @@ static const mho_dynamics scripted = {
     .begin = scripted_begin,
     .spikes = true,
     .step = scripted_step,
+    .next = scripted_next,
+    .event = scripted_event,
 };
 
 static inline int setup_scripted(void **state) {

@@ -39,6 +39,9 @@ static inline spikes *spikes_new(const char *yaml) {
                    .encode = &k->e->settle.encode,
                    .noise_seed = 11,
                    .scratch = calloc(mho_settle_scratch(k->net, SAMPLES), sizeof(mho_real))};
+  if (k->thread.settler->workspace_new)
+    OK(k->thread.settler->workspace_new(k->net, k->thread.params, SAMPLES, &k->thread.workspace,
+                                        &ei));
   k->p = (mho_phase){.net = k->net, .dyn = dynamics, .s = k->s, .n = 1, .thread = &k->thread};
 
   for (int c = 0; c < k->net->n_connections; c++) {
@@ -53,6 +56,8 @@ static inline spikes *spikes_new(const char *yaml) {
 }
 
 static inline void spikes_free(spikes *k) {
+  if (k->thread.settler->workspace_free)
+    k->thread.settler->workspace_free(k->thread.workspace);
   free(k->thread.scratch);
   mho_state_free(k->s);
   mho_trainer_free(k->t);

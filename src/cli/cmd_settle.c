@@ -521,7 +521,10 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
 
   const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
   s.spikes = dynamics->spikes;
-  s.raster = (spike_raster){.net = s.net, .neuron = s.c.v, .n = s.c.n};
+  s.raster = (spike_raster){.net = s.net,
+                            .neuron = s.c.v,
+                            .n = s.c.n,
+                            .by_events = !((const mho_settler *)e->settler.entry)->step};
   if (!err)
     err = mho__trace_columns_new(s.net, dynamics, s.c.n, s.c.v, &s.columns, ei);
   if (!err)

@@ -72,6 +72,13 @@ static void keep_way(spike_raster *r, const mho_vars *v, double ms, int u, int t
   }
 }
 
+static void print_moment(const spike_raster *r, const mho_trace_point *p) {
+  if (r->by_events)
+    printf("%.12g", p->time);
+  else
+    printf("%d", p->step);
+}
+
 void spike_raster_take(spike_raster *r, const mho_trace_point *p, bool is_first) {
   int u = mho_vars_find(p->vars, "u"), theta = mho_vars_find(p->vars, "theta");
   int spike = mho_vars_find(p->vars, "spike");
@@ -81,12 +88,13 @@ void spike_raster_take(spike_raster *r, const mho_trace_point *p, bool is_first)
   if (r->over)
     return;
   if (is_first)
-    puts("step,layer,neuron,u,theta,spike");
+    printf("%s,layer,neuron,u,theta,spike\n", r->by_events ? "time" : "step");
 
   for (int i = 0; i < r->n; i++) {
     mho_trace_neuron at = r->neuron[i];
     bool fired = mho_vars_real(p->vars, spike, at.layer, 0)[at.index] > 0;
-    printf("%d,%s,%d,%.10g,%.10g,%d\n", p->step, r->net->layer[at.layer].name, at.index,
+    print_moment(r, p);
+    printf(",%s,%d,%.10g,%.10g,%d\n", r->net->layer[at.layer].name, at.index,
            exact_of(p->vars, u, at), exact_of(p->vars, theta, at), fired);
     if (fired)
       keep_spike(r, ms, i);

@@ -28,6 +28,8 @@
  * Units of the read-out stand for the label of a sample where one is shown to the network (links of
  * context): they fire with the inputs, in every step.
  *
+ * Between events (settle.method events) there is no clock: see spiking_events.c.
+ *
  * Order of a step: synchronous, all links carry what was fired in the step before, inputs and
  * labels too; layered, a layer hears what these and the layers before it fire in the same step. A
  * delay adds whole steps to either.
@@ -39,29 +41,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/nonzero.h"
-#include "base/streams.h"
+#include "dynamics/spiking_events.h"
 #include "mho/model/check.h"
 #include "settle/encoder.h"
 #include "settle/links.h"
 #include "settle/votes.h"
 
-enum {
-  POTENTIAL,
-  THRESHOLD,
-  SPIKE,
-  ARRIVED,
-  SYNAPSE,
-  INHIBITION,
-  HELD,
-  COUNT,
-  PAST,
-  DELAYED,
-  STEPS,
-  PHASE,
-  DUE,
-  ADAPTED,
-};
 static const mho_var variables[] = {
     {"u", MHO_PER_HIDDEN, true, false},
     {"theta", MHO_PER_HIDDEN, true, false},
@@ -76,33 +61,18 @@ static const mho_var variables[] = {
     {"steps", MHO_PER_SAMPLE, true, false},
     {"phase", MHO_PER_NEURON, false, false}, /* of inputs, see mho_encoder */
     {"due", MHO_PER_NEURON, false, false},
-    {"adapted", MHO_PER_UNIT, true, true}, /* part of thresholds that goes on */
+    {"adapted", MHO_PER_UNIT, true, true},  /* part of thresholds that goes on */
+    {"time", MHO_PER_SAMPLE, true, false},  /* of events: s of the last one, ... */
+    {"next", MHO_PER_NEURON, true, false},  /* ... of the next spike, INFINITY where none comes, */
+    {"until", MHO_PER_HIDDEN, true, false}, /* and to which a neuron is held */
     MHO_VOTES_VARIABLES,
 };
-
-static const mho_spiking_config *config_of(const mho_phase *p) {
-  return p->net->spiking;
-}
-
-/* Whether inputs are read as they are. */
-static bool is_direct(const mho_phase *p) {
-  return p->thread->encode->kind == MHO_ENCODE_DIRECT;
-}
-
-/* Whole steps of a time, as many as a float counts. */
-static int steps_of(double time, double dt) {
-  return (int)fmin(round(time / dt), 1 << 24);
-}
-
-static bool adapts_for_good(const mho_spiking_config *c) {
-  return c->law == MHO_THRESHOLD_SPIKE || c->law == MHO_THRESHOLD_TARGET;
-}
 
 /* Threshold of neuron i of a layer, of which nothing has changed. */
 static double own_threshold(const mho_phase *p, int l, int i) {
   const mho_circuit *circuit = p->net->layer[l].circuit;
   double spread = circuit && circuit->threshold ? circuit->threshold[i] : 0;
-  return config_of(p)->threshold + spread;
+  return mho__spiking_config(p)->threshold + spread;
 }
 
 /* ---------------------------------------------------------------- a phase begins */
@@ -113,17 +83,13 @@ static void begin_sample(const mho_phase *p, int l, int s) {
   double *u = mho_vars_exact(p->s->vars, POTENTIAL, l, s);
   double *theta = mho_vars_exact(p->s->vars, THRESHOLD, l, s);
   const double *adapted = mho_vars_exact(p->s->vars, ADAPTED, l, 0);
-  bool goes_on = adapts_for_good(config_of(p));
+  bool goes_on = mho__spiking_adapts(mho__spiking_config(p));
 
   for (int i = 0; i < n; i++) {
-    u[i] = config_of(p)->rest;
+    u[i] = mho__spiking_config(p)->rest;
     theta[i] = own_threshold(p, l, i) + (goes_on ? adapted[i] : 0);
   }
   memset(mho__values(p->net, p->s->z, l, s), 0, (size_t)n * sizeof(mho_real));
-}
-
-static double gain_of(const mho_phase *p, const mho_link *k) {
-  return mho_spiking_gain(p->net, k);
 }
 
 /* What direct inputs bring in every step. */
@@ -137,7 +103,7 @@ static void read_inputs(const mho_phase *p, int l, mho_settle_stats *stats) {
     if (k->from != 0)
       continue;
     mho__link_read(p, k, x, mho__values(p->net, p->s->drive, l, p->row0),
-                   (mho_real)gain_of(p, k) * k->scale, any, stats);
+                   (mho_real)mho_spiking_gain(p->net, k) * k->scale, any, stats);
     any = true;
   }
 }
@@ -147,22 +113,15 @@ static void begin(const mho_phase *p, mho_settle_stats *stats) {
   for (int l = 1; l < mho_hidden_end(p->net); l++) {
     for (int s = p->row0; is_new && s < p->row0 + p->n; s++)
       begin_sample(p, l, s);
-    if (is_direct(p))
+    if (mho__spiking_is_direct(p))
       read_inputs(p, l, stats);
   }
 }
 
 /* ---------------------------------------------------------------- what a layer hears */
 
-static double delay_of(const mho_phase *p, const mho_link *k) {
-  const mho_spiking_config *c = config_of(p);
-  if (k->role == MHO_FORWARD || k->role == MHO_CONTEXT)
-    return c->forward_delay;
-  return k->role == MHO_LATERAL ? c->lateral_delay : c->back_delay;
-}
-
 static bool has_delays(const mho_phase *p) {
-  const mho_spiking_config *c = config_of(p);
+  const mho_spiking_config *c = mho__spiking_config(p);
   return c->forward_delay > 0 || c->lateral_delay > 0 || c->back_delay > 0;
 }
 
@@ -196,9 +155,7 @@ static void remember(const mho_phase *p, int l) {
 typedef enum link_part { EVERY, EXCITING, INHIBITING } link_part;
 
 static bool is_of(const mho_phase *p, const mho_link *k, link_part part) {
-  bool is_held = k->from == 0 && is_direct(p);
-  bool is_heard = mho_link_settles(k) || k->role == MHO_CONTEXT;
-  if (is_held || !is_heard)
+  if (!mho__spiking_hears(p, k))
     return false;
   return part == EVERY || (part == INHIBITING) == (k->role == MHO_LATERAL);
 }
@@ -211,8 +168,10 @@ static bool hear_links(const mho_phase *p, int first, int n, link_part part, con
     const mho_link *k = &p->net->link[i];
     if (!is_of(p, k, part))
       continue;
-    const mho_real *from = spikes_of(p, k->from, steps_of(delay_of(p, k), tick->dt));
-    mho__link_read(p, k, from, to, (mho_real)gain_of(p, k) * k->scale, any, stats);
+    const mho_real *from = spikes_of(
+        p, k->from,
+        mho__spiking_steps(mho__spiking_delay(mho__spiking_config(p), k->role), tick->dt));
+    mho__link_read(p, k, from, to, (mho_real)mho_spiking_gain(p->net, k) * k->scale, any, stats);
     any = true;
   }
   return any;
@@ -251,7 +210,7 @@ static void arrive(const mho_phase *p, int l, double kept, double sign, const mh
 
 /* A layer hears its links: into ARRIVED, and on into its currents or conductances. */
 static void listen(const mho_phase *p, int l, const mho_tick *tick, mho_settle_stats *stats) {
-  const mho_spiking_config *c = config_of(p);
+  const mho_spiking_config *c = mho__spiking_config(p);
   double *synapse = mho_vars_exact(p->s->vars, SYNAPSE, l, p->row0);
   double *inhibition = mho_vars_exact(p->s->vars, INHIBITION, l, p->row0);
   bool conducts = c->synapse == MHO_SYNAPSE_CONDUCTANCE;
@@ -269,54 +228,22 @@ static void listen(const mho_phase *p, int l, const mho_tick *tick, mho_settle_s
 
 /* ---------------------------------------------------------------- potentials */
 
-/* One layer of one sample. */
-typedef struct cells {
-  const mho_spiking_config *c;
-  const mho_tick *tick;
-  int n;
-  const double *tau;     /* [n] over the nominal one; NULL: all 1 */
-  const mho_real *drive; /* [n] of direct inputs; NULL: there are none now */
-  const mho_real *arrived;
-  const double *synapse, *inhibition;
-  double *u, *theta;
-  mho_real *spike, *held, *count;
-} cells;
-
-static cells cells_of(const mho_phase *p, int l, int s, const mho_tick *tick) {
-  const mho_vars *v = p->s->vars;
-  const mho_circuit *circuit = p->net->layer[l].circuit;
-  bool has_drive = is_direct(p) && p->s->drive[l] && !tick->resting;
-  return (cells){.c = config_of(p),
-                 .tick = tick,
-                 .n = p->net->layer[l].n,
-                 .tau = circuit ? circuit->tau : NULL,
-                 .drive = has_drive ? mho__values(p->net, p->s->drive, l, s) : NULL,
-                 .arrived = mho_vars_real(v, ARRIVED, l, s),
-                 .synapse = mho_vars_exact(v, SYNAPSE, l, s),
-                 .inhibition = mho_vars_exact(v, INHIBITION, l, s),
-                 .u = mho_vars_exact(v, POTENTIAL, l, s),
-                 .theta = mho_vars_exact(v, THRESHOLD, l, s),
-                 .spike = mho_vars_real(v, SPIKE, l, s),
-                 .held = mho_vars_real(v, HELD, l, s),
-                 .count = mho_vars_real(v, COUNT, l, s)};
-}
-
 /* dt/tau of a neuron. */
-static double pace_of(const cells *k, int i) {
+static double pace_of(const mho_lif *k, int i) {
   return k->tick->dt / (k->tau ? k->c->tau * k->tau[i] : k->c->tau);
 }
 
 /* What is left of a potential after a step. */
-static double leak_of(const cells *k, double pace) {
+static double leak_of(const mho_lif *k, double pace) {
   return k->tick->euler ? 1 - pace : exp(-pace);
 }
 
-static double driven(const cells *k, int i) {
+static double driven(const mho_lif *k, int i) {
   return k->drive ? (double)k->drive[i] : 0;
 }
 
 /* Spikes that act at once, on neurons of one time constant that no input drives as it is. */
-static void jump_alike(const cells *k) {
+static void jump_alike(const mho_lif *k) {
   const mho_real *arrived = k->arrived, *held = k->held;
   double rest = k->c->rest, a = leak_of(k, pace_of(k, 0)), *u = k->u;
 #pragma omp simd
@@ -327,7 +254,7 @@ static void jump_alike(const cells *k) {
 }
 
 /* Spikes that act at once. */
-static void jump(const cells *k) {
+static void jump(const mho_lif *k) {
   double rest = k->c->rest;
   if (!k->tau && !k->drive) {
     jump_alike(k);
@@ -342,18 +269,16 @@ static void jump(const cells *k) {
 }
 
 /* What a current of 1 at the start of a step, which decays over it, adds to a potential. */
-static double brought(const cells *k, double pace) {
+static double brought(const mho_lif *k, double pace) {
   double ratio = k->c->tau_syn > 0 ? pace * k->c->tau_syn / k->tick->dt : 0; /* tau_s/tau */
   if (k->tick->euler)
     return pace;
   if (ratio == 0)
     return -expm1(-pace);
-  if (fabs(ratio - 1) < 1e-9)
-    return pace * exp(-pace);
-  return ratio / (ratio - 1) * (exp(-pace / ratio) - exp(-pace));
+  return mho__lif_share(ratio, pace);
 }
 
-static void integrate_currents(const cells *k) {
+static void integrate_currents(const mho_lif *k) {
   double rest = k->c->rest, pace = pace_of(k, 0), a = leak_of(k, pace), in = brought(k, pace);
   for (int i = 0; i < k->n; i++) {
     double own = k->tau ? pace_of(k, i) : pace;
@@ -364,7 +289,7 @@ static void integrate_currents(const cells *k) {
   }
 }
 
-static void integrate_conductances(const cells *k) {
+static void integrate_conductances(const mho_lif *k) {
   const mho_spiking_config *c = k->c;
   for (int i = 0; i < k->n; i++) {
     double pace = pace_of(k, i), excites = k->synapse[i] + driven(k, i),
@@ -378,7 +303,7 @@ static void integrate_conductances(const cells *k) {
   }
 }
 
-static void integrate(const cells *k) {
+static void integrate(const mho_lif *k) {
   if (k->c->synapse == MHO_SYNAPSE_DELTA)
     jump(k);
   else if (k->c->synapse == MHO_SYNAPSE_CURRENT)
@@ -387,130 +312,18 @@ static void integrate(const cells *k) {
     integrate_conductances(k);
 }
 
-/* ---------------------------------------------------------------- spikes */
-
-/* Of the neurons that would fire the one that is furthest above its threshold; among equals the
- * one of a random number. */
-static void choose_winner(const cells *k, const mho_phase *p, int l, int s) {
-  double most = -INFINITY;
-  int equals = 0;
-  for (int i = 0; i < k->n; i++) {
-    double above = k->u[i] - k->theta[i];
-    if (k->spike[i] == 0 || above < most)
-      continue;
-    equals = above > most ? 1 : equals + 1;
-    most = above;
-  }
-
-  float u;
-  uint64_t step = mho__step_read(p->thread->update, p->number, k->tick->number);
-  mho_rng_uniform(mho__stream_spikes(p->thread->noise_seed, l), step, (uint64_t)s, 1, &u);
-  int left = mho_min((int)(u * (float)equals), equals - 1);
-  for (int i = 0; i < k->n; i++) {
-    bool is_equal = k->spike[i] > 0 && k->u[i] - k->theta[i] == most;
-    k->spike[i] = is_equal && left == 0;
-    left -= is_equal;
-  }
-}
-
-/* Neurons at their threshold fire. @return how many. */
-static int fire(const cells *k, const mho_phase *p, int l, int s) {
-  const double *u = k->u, *theta = k->theta;
-  const mho_real *held = k->held;
-  mho_real *spike = k->spike;
-  bool strict = k->c->strict;
-  int fired = 0;
-
-#pragma omp simd
-  for (int i = 0; i < k->n; i++) {
-    mho_real ready = held[i] == 0 ? 1 : 0;
-    spike[i] = (strict ? u[i] > theta[i] : u[i] >= theta[i]) ? ready : 0;
-  }
-  mho_nonzero spikes = {.n = k->n, .v = spike};
-  while (mho__next_nonzero(&spikes) >= 0)
-    fired++;
-  if (fired < 2 || k->c->winners == MHO_WINNERS_ALL)
-    return fired;
-
-  choose_winner(k, p, l, s);
-  return 1;
-}
-
-/* Where a potential is set to, by its own spike or by those of others. */
-static double reset_value(const mho_spiking_config *c) {
-  return c->reset == MHO_RESET_VALUE ? c->reset_to : c->rest;
-}
+/* ---------------------------------------------------------------- a step */
 
 /* Those that are held come closer to the end of it. */
-static void release(const cells *k) {
+static void release(const mho_lif *k) {
   mho_real *held = k->held;
 #pragma omp simd
   for (int i = 0; i < k->n; i++)
     held[i] -= held[i] > 0 ? 1 : 0;
 }
 
-/* Neurons that have fired start anew. */
-static void reset(const cells *k) {
-  mho_real refractory = (mho_real)steps_of(k->c->refractory, k->tick->dt);
-  bool subtracts = k->c->reset == MHO_RESET_SUBTRACT;
-  mho_nonzero fired = {.n = k->n, .v = k->spike};
-
-  for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired)) {
-    k->u[i] = subtracts ? k->u[i] - k->theta[i] : k->c->reset_to;
-    k->held[i] = refractory;
-    k->count[i]++;
-  }
-}
-
-/* The line that all neurons of the layer share: those that have not fired are reset and held. */
-static void inhibit(const cells *k, mho_meter *meter) {
-  mho_real time = (mho_real)steps_of(k->c->inhibit_time, k->tick->dt);
-  if (meter)
-    meter->inhibited += k->n;
-
-  for (int i = 0; i < k->n; i++) {
-    if (k->spike[i] > 0)
-      continue;
-    k->u[i] = reset_value(k->c);
-    k->held[i] = k->held[i] > time ? k->held[i] : time;
-  }
-}
-
-/* ---------------------------------------------------------------- thresholds */
-
-static void follow_layer(const cells *k, int fired) {
-  double change = k->c->rate * (fired - 1);
-  double least = k->c->least;
-  for (int i = 0; i < k->n; i++) {
-    double next = k->theta[i] + change;
-    k->theta[i] = next > least ? next : least;
-  }
-}
-
-/* What goes on from sample to sample, where the samples are learned from. */
-static void adapt(const cells *k, const mho_phase *p, int l) {
-  const mho_spiking_config *c = k->c;
-  const mho_circuit *circuit = p->net->layer[l].circuit;
-  const mho_real *spike = k->spike;
-  double *adapted = mho_vars_exact(p->s->vars, ADAPTED, l, 0), *theta = k->theta;
-  double kept = exp(-k->tick->dt / c->decay), expected = c->target * k->tick->dt;
-  double plus = c->plus, gain = c->gain, least = c->least, nominal = c->threshold;
-  const double *spread = circuit ? circuit->threshold : NULL;
-  bool decays = c->law == MHO_THRESHOLD_SPIKE;
-
-#pragma omp simd
-  for (int i = 0; i < k->n; i++) {
-    double own = nominal + (spread ? spread[i] : 0), s = (double)spike[i];
-    double raised = decays ? adapted[i] * kept + plus * s : adapted[i] + gain * (s - expected);
-    adapted[i] = decays || raised > least - own ? raised : least - own;
-    theta[i] = own + adapted[i];
-  }
-}
-
-/* ---------------------------------------------------------------- a step */
-
 /* Spikes over the steps so far. */
-static void show_rates(const cells *k, double steps, mho_real *z) {
+static void show_rates(const mho_lif *k, double steps, mho_real *z) {
   const mho_real *count = k->count;
 #pragma omp simd
   for (int i = 0; i < k->n; i++)
@@ -518,7 +331,7 @@ static void show_rates(const cells *k, double steps, mho_real *z) {
 }
 
 /* Output neurons that do not fire: their mean potential over the steps so far. */
-static void average(const cells *k, double steps, mho_real *z) {
+static void average(const mho_lif *k, double steps, mho_real *z) {
   for (int i = 0; i < k->n; i++)
     z[i] += (mho_real)((k->u[i] - (double)z[i]) / steps);
 }
@@ -531,7 +344,7 @@ static bool is_silent(const mho_phase *p, int l) {
 static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
   bool shown = tick->last || mho__trace_of(p); /* nobody looks at other steps' activities */
   for (int s = p->row0; s < p->row0 + p->n; s++) {
-    cells k = cells_of(p, l, s, tick);
+    mho_lif k = mho__lif_of(p, l, s, tick);
     double steps = *mho_vars_exact(p->s->vars, STEPS, 0, s);
     mho_real *z = mho__values(p->net, p->s->z, l, s);
 
@@ -540,16 +353,16 @@ static void move_layer(const mho_phase *p, int l, const mho_tick *tick) {
       average(&k, steps, z);
       continue;
     }
-    int fired = fire(&k, p, l, s);
+    int fired = mho__lif_fire(&k, p, l, s);
     release(&k);
-    if (fired)
-      reset(&k);
-    if (fired && k.c->inhibit == MHO_INHIBIT_LINE)
-      inhibit(&k, mho__meter_of(p));
+    if (fired) {
+      mho__lif_reset(&k);
+      mho__lif_inhibit(&k, mho__meter_of(p));
+    }
     if (k.c->law == MHO_THRESHOLD_LAYER)
-      follow_layer(&k, fired);
-    else if (adapts_for_good(k.c) && p->thread->adapts)
-      adapt(&k, p, l);
+      mho__lif_follow_layer(&k, fired);
+    else if (mho__spiking_adapts(k.c) && p->thread->adapts)
+      mho__lif_adapt(&k, p, l);
     if (shown)
       show_rates(&k, steps, z);
   }
@@ -657,6 +470,41 @@ static mho_err check_hardware(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* What has no steps, and no length of one. */
+static mho_err check_events(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_spiking_config *c = &e->circuit.spiking;
+  bool is_direct = e->settle.encode.kind == MHO_ENCODE_DIRECT;
+  bool resets = c->inhibit == MHO_INHIBIT_LINE;
+  if (((const mho_settler *)e->settler.entry)->step)
+    return MHO_OK;
+
+  if (c->synapse == MHO_SYNAPSE_CONDUCTANCE)
+    REFUSE("neuron.synapse: between events (settle.method) conductances that decay have no closed "
+           "form: use delta or current, or settle.method steps");
+  if (c->synapse == MHO_SYNAPSE_CURRENT && c->tau_syn == 0)
+    REFUSE("neuron.tau_syn: currents that last a step need a clock: set it above 0, or use "
+           "settle.method steps");
+  if (c->synapse == MHO_SYNAPSE_DELTA && is_direct)
+    REFUSE("settle.encode.kind: direct inputs move potentials in every step of a clock, and "
+           "settle.method events has none: use neuron.synapse current, or other inputs");
+  if (c->law == MHO_THRESHOLD_LAYER)
+    REFUSE("neuron.threshold.law: law layer moves thresholds in every step of a clock, and "
+           "settle.method events has none: use fixed, spike or target");
+  if (c->winners == MHO_WINNERS_ONE && !resets)
+    REFUSE("neuron.winners: one a step needs a clock, and settle.method events has none: let the "
+           "others be reset (neuron.inhibit line), or use winners all");
+  if (e->network.biases)
+    REFUSE("network.biases: a bias is read in every step of a clock, and settle.method events has "
+           "none: leave it out, or use steps");
+  if (e->network.output == MHO_OUTPUT_MEMBRANE)
+    REFUSE("network.output: mean potentials are over steps of a clock, and settle.method events "
+           "has none: use counts");
+  if (e->network.context != MHO_CONTEXT_NONE)
+    REFUSE("network.context: labels fire in every step of a clock, and settle.method events has "
+           "none: use steps");
+  return MHO_OK;
+}
+
 static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
   int apply = e->update.apply ? 1 << (e->update.apply - 1) : (int)rule->applies;
@@ -665,7 +513,7 @@ static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("rule.name: '%s' learns from errors that no neuron of dynamics.name 'spiking' hears: "
            "use perturb, or dynamics rate",
            rule->entry.id);
-  if (adapts_for_good(&e->circuit.spiking) && !is_one_by_one)
+  if (mho__spiking_adapts(&e->circuit.spiking) && !is_one_by_one)
     REFUSE("neuron.threshold.law: thresholds that go on from sample to sample need samples one "
            "after another: set train.batch to 1, or use law fixed or layer");
   return MHO_OK;
@@ -677,6 +525,8 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
     err = check_network(e, ei);
   if (!err)
     err = check_hardware(e, ei);
+  if (!err)
+    err = check_events(e, ei);
   return err ? err : check_learning(e, ei);
 }
 
@@ -699,7 +549,7 @@ static const mho_default defaults[] = {
 const mho_dynamics mho_dynamics_spiking = {
     .entry = {.abi = MHO_ABI,
               .id = "spiking",
-              .title = "neurons that integrate and fire, by a clock",
+              .title = "neurons that integrate and fire, by a clock or by events",
               .equation = "tau du/dt = E - u + I; a spike where u reaches theta, then u - theta or "
                           "a value",
               .source = "Gerstner & Kistler, Spiking neuron models (2002)",
@@ -711,4 +561,6 @@ const mho_dynamics mho_dynamics_spiking = {
     .begin = begin,
     .spikes = true,
     .step = step,
+    .next = mho__spiking_next,
+    .event = mho__spiking_event,
 };

@@ -76,6 +76,12 @@ static const char *without_line(const mho_experiment *e) {
                 "no line inhibits (neuron.inhibit)");
 }
 
+static const char *without_strength(const mho_experiment *e) {
+  int inhibit = e->circuit.spiking.inhibit;
+  return unless(e, inhibit == MHO_INHIBIT_MAX || inhibit == MHO_INHIBIT_THRESHOLD,
+                "no potentials are lowered (neuron.inhibit)");
+}
+
 /* Output neurons. */
 static const char *without_outputs(const mho_experiment *e) {
   return unless(e, mho_output_has_neurons((mho_output)e->network.output),
@@ -187,11 +193,16 @@ static const mho_param table[] = {
     P_SPIKING(gain, "threshold.gain", "", 0.01, 0, 1e6,
               "law target: what a spike adds; as much is taken off in 1/target",
               .idle = without_target_law),
-    P_WORD(inhibit, "inhibit", "none|line", MHO_INHIBIT_NONE,
-           "line: when neurons of a layer fire, a line that all share resets the others",
+    P_WORD(inhibit, "inhibit", "none|line|max|threshold", MHO_INHIBIT_NONE,
+           "when neurons of a layer fire, a line that all share resets the others; or lowers their "
+           "potentials by the largest input of the layer then, or each by its own threshold, times "
+           "inhibit_strength",
            .idle = mho_idle_without_spikes),
     P_SPIKING(inhibit_time, "inhibit_time", "s", 0, 0, 1e6,
               "inhibit line: for which they are held there, in whole steps", .idle = without_line),
+    P_SPIKING(inhibit_strength, "inhibit_strength", "", 1, 0, 1e6,
+              "inhibit max and threshold: by how many of these potentials fall",
+              .idle = without_strength),
     P_WORD(winners, "winners", "all|one", MHO_WINNERS_ALL,
            "one: of the neurons of a layer that would fire in a step, that furthest above its "
            "threshold does, and among equals one at random",

@@ -228,13 +228,20 @@ static mho_err scaling_new(const mho_experiment *e, const mho_network *net, int 
 
 /* ---------------------------------------------------------------- a step */
 
+/* When it is, in steps of the clock, or in s between events. */
+static double now_of(const mho_tick *tick) {
+  return tick->event ? tick->time : tick->number;
+}
+
 /* Rows that have fired count as active for a while. */
 static void note_active(const stdp *own, const mho_tick *tick, size_t n, const mho_real *spike,
                         mho_real *until) {
-  double window = fmax(round(own->tau_pre / tick->dt), 1);
+  double lasts = own->tau_pre;
   mho_nonzero fired = {.n = (int)n, .v = spike};
+  if (!tick->event)
+    lasts = fmax(round(own->tau_pre / tick->dt), 1) - 1;
   for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired))
-    until[i] = (mho_real)(tick->number + window - 1);
+    until[i] = (mho_real)(now_of(tick) + lasts);
 }
 
 /* What a layer is as rows of those behind it. @return whether any of them lowers weights now. */
@@ -255,7 +262,7 @@ static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer, cons
 static void weigh_rows(const mho_lesson *l, const mho_tick *tick, int layer) {
   const stdp *own = l->params;
   const mho_real *pre = values_of(l, PRE, layer);
-  mho_real *row = values_of(l, ROW, layer), now = (mho_real)tick->number;
+  mho_real *row = values_of(l, ROW, layer), now = (mho_real)now_of(tick);
   mho_real up = (mho_real)own->rate_post, down = (mho_real)-own->rate_pre;
   size_t n = mho__rule_count(l, layer);
 
@@ -475,7 +482,7 @@ static void learn(const mho_lesson *l, mho_rule_stats *stats) {
   const scaling *s = l->own;
   mho_stdp_waves *waves = waves_of(l);
   mho_phase p = mho__rule_phase(l);
-  double dt = step_of(l->thread->settler, l->thread->params) * s->time_scale;
+  double dt = waves ? step_of(l->thread->settler, l->thread->params) * s->time_scale : 0;
   if (waves && mho__stdp_waves_tabulate(waves, dt, NULL)) {
     stats->loss = NAN; /* without memory for it nothing can be learned */
     return;
@@ -519,6 +526,19 @@ static mho_err check_waves(const mho_experiment *e, mho_errinfo *ei) {
   return err;
 }
 
+/* Between events a sample goes on by itself, and no step has a length that could be tabulated. */
+static mho_err check_events(const mho_experiment *e, mho_errinfo *ei) {
+  if (((const mho_settler *)e->settler.entry)->step)
+    return MHO_OK;
+  if (has_waves(e))
+    REFUSE("rule.window: waveforms are on lines for steps of a clock, and settle.method events has "
+           "none: use steps");
+  if (e->train.batch > 1)
+    REFUSE("train.batch: from event to event (settle.method) rule.name 'stdp' learns from one "
+           "sample after another: set it to 1");
+  return MHO_OK;
+}
+
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   const mho_topology *topology = (const mho_topology *)e->topology.entry;
   if (!((const mho_dynamics *)e->dynamics.entry)->spikes)
@@ -536,7 +556,8 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("network.topology: rule.name 'stdp' does not learn the filters of conv: use layered");
   if (e->gradient.importance != MHO_IMPORTANCE_NONE)
     REFUSE("rule.importance: under rule.name 'stdp' no weights count for a neuron: use none");
-  return check_waves(e, ei);
+  mho_err err = check_events(e, ei);
+  return err ? err : check_waves(e, ei);
 }
 
 static const char *idle(const mho_experiment *e, const char *key) {

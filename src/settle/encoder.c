@@ -10,6 +10,9 @@
  * Of regular inputs and those that fire once the next spike is known when the last has been: a step
  * is a look at whose time has come.
  *
+ * Between events there are no steps: poisson has intervals of -ln(1 - U)/(x rate), U uniform,
+ * regular has spikes at (k - phi)/(x rate), k = 1, 2, ..., and latency one at t.
+ *
  * What is drawn is named by update, phase, step, sample and line, so that it does not depend on
  * threads, chunks or a resume.
  *
@@ -93,11 +96,16 @@ static mho_real next_of(double each, double phase, double now) {
   return (mho_real)t;
 }
 
-/* The step in which a neuron that x charges fires. */
+/* s at which a neuron that x charges fires; INFINITY: never. */
+static double charged_at(const mho_encode_config *how, mho_real x) {
+  double v = (double)x, h = how->threshold;
+  bool is_silent = v <= h || v < how->silent_below;
+  return is_silent ? (double)INFINITY : -how->tau * log1p(-h / v);
+}
+
+/* The step in which it does. */
 static mho_real crossing_of(const encoding *c, mho_real x) {
-  double v = (double)x, h = c->how->threshold;
-  bool is_silent = v <= h || v < c->how->silent_below;
-  double when = is_silent ? (double)INFINITY : -c->how->tau * log1p(-h / v) / c->tick->dt;
+  double when = charged_at(c->how, x) / c->tick->dt;
   return (mho_real)(when > 0 ? ceil(when) : (double)INFINITY);
 }
 
@@ -162,4 +170,27 @@ void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_
   if (tick->number == 1)
     look_ahead(&c, n, x);
   fire_due(&c, n, x, spike);
+}
+
+/* ---------------------------------------------------------------- between events */
+
+double mho__encode_next(const mho_phase *p, int sample, int i, int number, double then) {
+  const mho_encode_config *how = p->thread->encode;
+  int units = p->net->layer[0].n;
+  mho_real x = mho__values(p->net, mho_phase_input(p)->z, 0, sample)[i];
+  bool is_silent = x <= 0 || (double)x < how->silent_below || how->rate == 0;
+  bool is_random = how->kind == MHO_ENCODE_POISSON;
+  double rate = (double)x * how->rate;
+  float u;
+  if (how->kind == MHO_ENCODE_LATENCY)
+    return number > 1 ? (double)INFINITY : charged_at(how, x);
+  if (is_silent || how->kind == MHO_ENCODE_DIRECT)
+    return INFINITY;
+
+  mho_rng_uniform(mho__stream_spikes(p->thread->noise_seed, 0),
+                  mho__step_read(p->thread->update, p->number, is_random ? number : 0),
+                  (uint64_t)sample * (uint64_t)units + (uint64_t)i, 1, &u);
+  if (is_random)
+    return then - log1p(-(double)u) / rate;
+  return (number - (double)u) / rate;
 }

@@ -16,4 +16,9 @@ typedef struct mho_encoder {
  *  @param spike  [n x inputs]. */
 void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_real *spike);
 
+/** Between events: when input i of a sample fires next, s since the phase began.
+ *  @param number  of that spike, from 1.
+ *  @param then    when the one before it was; 0 without. @return INFINITY: it never does. */
+double mho__encode_next(const mho_phase *p, int sample, int i, int number, double then);
+
 #endif

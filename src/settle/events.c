@@ -2,10 +2,14 @@
  *
  * A dynamics that can say when its next event is, and what the state is then, needs no clock: what
  * lies between events is exact. A sample goes on until the end of the phase, and is brought there.
- * One with more than `most` events is given up and counts as unsettled.
+ * One with more than `most` events, or more spikes under way than a few of every
+ * neuron, is given up and counts as unsettled. Events are numbered for noise as steps of a clock
+ * are: after 65,534 of a sample the same draws come again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/streams.h"
 #include "settle/links.h"
 #include "settle/trace.h"
+#include "settle/under_way.h"
 
 typedef struct events {
   double time;
@@ -18,23 +22,45 @@ static const mho_param table[] = {
               "events after which a sample counts as unsettled"),
 };
 
-/* @return events of a sample in the phase; one more than `most` when there are more. */
+/* Of the steps that noise is drawn in, which are fewer than events may be. */
+static int noise_step(int64_t event) {
+  return (int)((event - 1) % (MHO_STEP_READ_OUT - 1)) + 1;
+}
+
+/* Bring a sample to an event at time t, and tell who watches it. */
+static void move(const mho_phase *p, int sample, int64_t number, double t, double then,
+                 mho_settle_stats *stats) {
+  mho_phase alone = *p;
+  mho_tick tick = {.number = noise_step(number), .dt = t - then, .time = t, .event = true};
+  alone.row0 = sample;
+  alone.n = 1;
+
+  p->thread->step = tick.number;
+  p->dyn->event(p, sample, t, stats);
+  if (p->ticked)
+    p->ticked(&alone, &tick, p->of);
+  mho__trace_state(&alone, (int)number, t);
+}
+
+/* @return events of a sample in the phase; one more than `most` when there are more, or more spikes
+ * under way than there is room for. */
 static int64_t run_sample(const mho_phase *p, const events *own, int sample,
                           mho_settle_stats *stats) {
+  mho_under_way *way = mho__under_way_of(p);
   int64_t n = 0;
-  double t = p->dyn->next(p, sample);
+  double then = 0, t = 0;
+  mho__under_way_clear(way);
+  t = p->dyn->next(p, sample);
 
   while (t <= own->time && n < own->most) {
-    p->dyn->event(p, sample, t, stats);
-    n++;
-    mho__trace_state(p, (int)n, t);
+    move(p, sample, ++n, t, then, stats);
+    then = t;
     t = p->dyn->next(p, sample);
   }
-  if (t <= own->time)
+  if (t <= own->time || way->is_full)
     return own->most + 1;
 
-  p->dyn->event(p, sample, own->time, stats);
-  mho__trace_state(p, (int)n, own->time);
+  move(p, sample, n + 1, own->time, then, stats);
   return n;
 }
 
@@ -52,6 +78,17 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
     trace->time_0 += own->time;
 }
 
+static mho_err workspace_new(const mho_network *net, const void *params, int n, void **out,
+                             mho_errinfo *ei) {
+  (void)params;
+  (void)n;
+  return mho__under_way_new(net, (mho_under_way **)out, ei);
+}
+
+static void workspace_free(void *workspace) {
+  mho__under_way_free(workspace);
+}
+
 static const char *misses(const mho_dynamics *dyn, const void *params) {
   return dyn->next ? NULL : "needs neurons with events";
 }
@@ -63,4 +100,6 @@ const mho_settler mho_settler_events = {
               .params = MHO_PARAMS(events, table)},
     .settle = settle,
     .misses = misses,
+    .workspace_new = workspace_new,
+    .workspace_free = workspace_free,
 };

@@ -41,6 +41,7 @@ static void step(const mho_phase *p, int t, mho_settle_stats *stats) {
   const steps *own = p->thread->params;
   mho_tick tick = {.number = t,
                    .dt = own->dt,
+                   .time = t * own->dt,
                    .resting = t > own->steps,
                    .last = t == n_steps(own),
                    .layered = own->order == LAYERED,

@@ -73,7 +73,7 @@ static mho_err show_sample(portrait *p, mho_errinfo *ei) {
   fputs("{\"spike\":[", p->out);
   mho_err err = mho__trainer_watch(p->t, &p->t->data.test, 0, false, take_point, p, &w, ei);
   fprintf(p->out, "],\"sample\":0,\"seconds\":%.7g,\"images\":%d,\"inputs\":%d",
-          p->step * p->clock.dt, p->images, p->t->net->layer[0].n);
+          p->clock.dt > 0 ? p->step * p->clock.dt : p->clock.seconds, p->images, p->t->net->layer[0].n);
   if (w.label >= 0)
     fprintf(p->out, ",\"label\":%d", w.label);
   return err;
@@ -106,7 +106,7 @@ static void print_layers(const portrait *p) {
   for (int l = 1; l < mho_hidden_end(net); l++) {
     int n = net->layer[l].n;
     fprintf(p->out, "%s{\"name\":\"%s\"", l > 1 ? "," : "", net->layer[l].name);
-    print_numbers(p->out, "rate", n, p->rate[l], 1 / p->clock.dt);
+    print_numbers(p->out, "rate", n, p->rate[l], 1 / p->clock.unit);
     print_numbers(p->out, "threshold", n, p->threshold[l], 1);
     if (votes && l == mho__votes_layer(net))
       print_votes(p, n);

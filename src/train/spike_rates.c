@@ -9,7 +9,7 @@
  *   one winner and a line     P = 1 + min(r, h)
  *   K = floor((S - l - 1)/P) + 1
  *
- * It always fires where it comes to more than 90 % of K, and takes less than a step to charge:
+ * Between events there is no most: only silence is noticed. It always fires where it comes to more than 90 % of K, and takes less than a step to charge:
  * more than P/(P + 1) of K. Counts tell that where P is 1 or K at least 20.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/spike_rates.h"
@@ -31,11 +31,18 @@ static const void *settler_parameter(const mho_experiment *e, const char *name) 
 
 bool mho__timing_of(const mho_experiment *e, mho_timing *out) {
   const int64_t *steps = settler_parameter(e, "steps"), *rest = settler_parameter(e, "rest");
-  const double *dt = settler_parameter(e, "dt");
-  if (!steps || !rest || !dt)
+  const double *dt = settler_parameter(e, "dt"), *time = settler_parameter(e, "time");
+  bool by_events = !((const mho_settler *)e->settler.entry)->step;
+  if (by_events && time)
+    *out = (mho_timing){.seconds = *time, .unit = e->circuit.spiking.tau};
+  else if (steps && rest && dt)
+    *out = (mho_timing){.steps = (double)*steps,
+                        .rest = (double)*rest,
+                        .dt = *dt,
+                        .seconds = (double)(*steps + *rest) * *dt,
+                        .unit = *dt};
+  else
     return false;
-
-  *out = (mho_timing){.steps = (double)*steps, .rest = (double)*rest, .dt = *dt};
   return true;
 }
 
@@ -53,7 +60,7 @@ static double period_of(const mho_trainer *t, int l, double dt) {
 /* Whether layer l fires whenever it can, of which `share` is what it comes to. */
 static bool always_fires(const mho_trainer *t, int l, double *share) {
   mho_timing clock;
-  if (!mho__timing_of(t->e, &clock))
+  if (!mho__timing_of(t->e, &clock) || clock.dt == 0)
     return false;
 
   double period = period_of(t, l, clock.dt);

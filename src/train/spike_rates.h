@@ -9,12 +9,14 @@
 #include "mho/experiment.h"
 #include "mho/model/network.h"
 
-/** The clock of an experiment. */
+/** The clock of an experiment, or its time between events. */
 typedef struct mho_timing {
-  double steps, rest; /**< Of a phase: with inputs, and without. */
-  double dt;          /**< s */
+  double steps, rest; /**< Of a phase: with inputs, and without; 0 between events. */
+  double dt;          /**< s; 0 between events. */
+  double seconds;     /**< Of a phase. */
+  double unit;        /**< s in which an activity of 1 is a spike. */
 } mho_timing;
-/** @return false where the settler has none. */
+/** @return false where the settler has neither. */
 bool mho__timing_of(const mho_experiment *e, mho_timing *out);
 
 typedef struct mho_trainer mho_trainer;

@@ -1,7 +1,10 @@
 """What neurons that spike have become is kept with a run and shown in its report: held against `mho settle` and exported weights."""
 import csv
+import heapq
 import io
+import itertools
 import json
+import math
 import os
 import re
 
@@ -86,6 +89,56 @@ def portrait_of(name):
     return json.loads(kept(name))
 
 
+def fired_by_events(inputs, w, v, end):
+    """Spikes of h1 and h2 that leaky neurons have fired by events: x -> h1 -> h2, 1.3 ms on the way, each neuron lowers the others of its
+    layer by 0.2 after 0.7 ms; 2 ms refractory, threshold 0.6, reset to 0."""
+    tau, weights = 20e-3, {1: w, 2: v}
+    u = {l: [0.0] * len(m[0]) for l, m in weights.items()}
+    last = {l: [0.0] * len(m[0]) for l, m in weights.items()}
+    held = {l: [-1.0] * len(m[0]) for l, m in weights.items()}
+    queue, fired, number = [], [], itertools.count()
+    for t, i in inputs:
+        heapq.heappush(queue, (t + 1.3e-3, next(number), 1, w[i]))
+    while queue and queue[0][0] <= end:
+        t, _, l, jump = heapq.heappop(queue)
+        spikes = []
+        for j, x in enumerate(jump):
+            start = max(last[l][j], held[l][j])
+            if t > held[l][j]:
+                u[l][j] = u[l][j] * math.exp(-(t - start) / tau) + x
+                last[l][j] = t
+                if u[l][j] >= 0.6:
+                    spikes.append(j)
+        for j in spikes:
+            u[l][j], held[l][j] = 0.0, t + 2e-3
+            fired.append((t, l, j))
+            if l == 1:
+                heapq.heappush(queue, (t + 1.3e-3, next(number), 2, v[j]))
+        if spikes:  # one read of the layer's own links, whose weights are 1 but for the diagonal
+            heapq.heappush(queue, (t + 0.7e-3, next(number), l, [-0.2 * (len(spikes) - (j in spikes)) for j in range(len(jump))]))
+    return fired
+
+
+def test_events():
+    """From event to event, spikes are those of a queue of events that shares nothing with mho; regular and random inputs."""
+    for kind in ('regular', 'poisson'):
+        name = f'events-{kind}'
+        train(name, 'dynamics: spiking\nrule: perturb\ndataset: {train: 40, test: 1}\nnetwork: {hidden: [12, 7], lateral: true}\n'
+              'neuron: {reset: value, refractory: 2 ms, threshold: {value: 0.6}, gain: {lateral: 0.2}, delay: {forward: 1.3 ms, lateral: 0.7 ms}}\n'
+              f'settle: {{method: events, time: 150 ms, encode: {{kind: {kind}, rate: 90 Hz}}}}\ntrain: {{epochs: 1, batch: 20}}\n')
+        p = portrait_of(name)
+        assert abs(p['seconds'] - 0.15) < 1e-9
+        check_rates(p)
+        inputs = [(t, i) for t, l, i in p['spike'] if l == 0]
+        own = [(t, l, i) for t, l, i in p['spike'] if l > 0]
+        assert 'time' in settled(name)[0]
+        reference = fired_by_events(inputs, weights(name, 'x-h1.w.csv'), weights(name, 'h1-h2.w.csv'), 0.15)
+        assert len(own) > 40 and {l for _, l, _ in own} == {1, 2} and len(own) == len(reference), (kind, len(own), len(reference))
+        for (t, *at), (s, *there) in zip(sorted(own), sorted(reference)):
+            assert at == there and abs(t - s) < 1e-6, (kind, t, at, s, there)
+        assert '<h2>Spikes</h2>' in page(name)
+
+
 STDP = 'dynamics: spiking\ndataset: {train: 60, test: 1}\nnetwork: {hidden: [70]}\ntrain: {epochs: 2}\n'
 
 
@@ -151,4 +204,4 @@ def test_without():
         assert '<h2>Spikes</h2>' not in page(name)
 
 
-main([test_stdp, test_layers_with_signed_weights, test_programmed_chip, test_thresholds_travel, test_without])
+main([test_events, test_stdp, test_layers_with_signed_weights, test_programmed_chip, test_thresholds_travel, test_without])

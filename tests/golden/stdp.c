@@ -31,11 +31,14 @@ static void add_change(const mho_lesson *l) {
 
 static const mho_host host = {.apply = add_change};
 
-/* Run a script for so many steps of 1 ms; the sum of the wanted changes, [64 x hidden]. */
+/* Run a script for so many steps of 1 ms, or 0: from event to event; the sum of the wanted changes, [64 x hidden]. */
 static sums wanted(const char *keys, int hidden, int steps) {
   char yaml[1024];
-  snprintf(yaml, sizeof yaml, SCRIPT "network: {hidden: [%d]}\nsettle: {steps: %d}\n%s", hidden,
-           steps, keys);
+  char phase[64] = "method: events, time: 0.3 s";
+  if (steps > 0)
+    snprintf(phase, sizeof phase, "steps: %d", steps);
+  snprintf(yaml, sizeof yaml, SCRIPT "network: {hidden: [%d]}\nsettle: {%s}\n%s", hidden, phase,
+           keys);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   mho_network *net = mho_trainer_network(t);
@@ -65,8 +68,13 @@ static sums wanted(const char *keys, int hidden, int steps) {
                        .host = &host,
                        .owner = &s};
   mho_rule_stats stats = {0};
+  if (thread.settler->workspace_new)
+    OK(thread.settler->workspace_new(net, thread.params, 1, &thread.workspace, &ei));
+  script_done = 0;
   rule->learn(&lesson, &stats);
 
+  if (thread.settler->workspace_free)
+    thread.settler->workspace_free(thread.workspace);
   free(thread.scratch);
   mho_vars_free(vars);
   mho_state_free(state);
@@ -103,6 +111,43 @@ static void test_pair_windows(void **state) {
         NEAR(s.w[i], 0, 0, 0);
       free(s.w);
     }
+}
+
+/* The same from event to event, of any distance; other lines fire between. */
+static void events_at(double pre, double post) {
+  script_events = 0;
+  for (int k = 0; k < 4; k++) {
+    bool is_first = pre < post;
+    double times[] = {20e-3, is_first ? pre : post, is_first ? post : pre, 0.25};
+    bool is_row = k == 0 || k == 3 || (k == 1) == is_first;
+    script_at[script_events].t = times[k];
+    script_at[script_events].layer = !is_row;
+    script_at[script_events++].i = k == 0 || k == 3 ? 9 : 0;
+  }
+}
+
+static void test_windows_by_events(void **state) {
+  static const double distances[] = {0.37e-3, 5.21e-3, 61.8e-3, -0.77e-3, -33.3e-3};
+  static const char *const forms[] = {WINDOW(""), WINDOW(", traces: all")};
+  for (int f = 0; f < MHO_COUNT(forms); f++)
+    for (int k = 0; k < MHO_COUNT(distances); k++) {
+      double d = distances[k];
+      events_at(0.1, 0.1 + d);
+      sums s = wanted(forms[f], 3, 0);
+      NEAR(s.w[0], d >= 0 ? 0.3 * exp(-d / 17e-3) : -0.2 * exp(d / 34e-3), 1e-12, 0);
+      for (int i = 1; i < 9 * 3; i++)
+        NEAR(s.w[i], 0, 0, 0);
+      free(s.w);
+    }
+
+  for (int late = 0; late < 2; late++) { /* within the window or after it */
+    events_at(0.1, 0.1 + 20e-3 + (late ? 1e-6 : -1e-6));
+    sums s = wanted("rule: {window: rectangular, tau_pre: 20 ms, rate_post: 0.3, rate_pre: 0.2}\n",
+                    1, 0);
+    NEAR(s.w[0], late ? -0.2 : 0.3, 1e-12, 0);
+    NEAR(s.w[1], -0.2, 1e-12, 0);
+    free(s.w);
+  }
 }
 
 /* Triplets: one pair changes nothing but what comes second. */
@@ -374,6 +419,7 @@ static void test_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pair_windows),
+      cmocka_unit_test(test_windows_by_events),
       cmocka_unit_test(test_a_pair_without_triplets),
       cmocka_unit_test(test_regular_trains),
       cmocka_unit_test(test_independent_trains),

@@ -127,11 +127,15 @@ static bench *bench_new(const char *yaml) {
                            .params = b->e->settler.params,
                            .dynamics_params = b->e->dynamics.params,
                            .scratch = calloc(mho_settle_scratch(b->net, N), sizeof(mho_real))};
+  if (b->thread.settler->workspace_new)
+    OK(b->thread.settler->workspace_new(b->net, b->thread.params, N, &b->thread.workspace, &ei));
   b->p = (mho_phase){.net = b->net, .dyn = dynamics, .s = b->s, .n = N, .thread = &b->thread};
   return b;
 }
 
 static void bench_free(bench *b) {
+  if (b->thread.settler->workspace_free)
+    b->thread.settler->workspace_free(b->thread.workspace);
   free(b->thread.scratch);
   mho_state_free(b->s);
   mho_trainer_free(b->t);

@@ -167,6 +167,7 @@ typedef struct mho_spiking_config {
   double target, gain;           /**< target: rate in 1/s, and what a spike adds */
   int inhibit;                   /**< MHO_INHIBIT_... */
   double inhibit_time;           /**< s, line: for which the others are held */
+  double inhibit_strength;       /**< max, threshold: how far potentials of the others fall */
   int winners;                   /**< MHO_WINNERS_...: neurons of a layer that fire in a step */
   double forward_gain;           /**< of forward links, and of those from the label */
   double lateral_gain;           /**< of lateral links */
@@ -180,7 +181,7 @@ typedef struct mho_spiking_config {
 enum { MHO_SYNAPSE_DELTA, MHO_SYNAPSE_CURRENT, MHO_SYNAPSE_CONDUCTANCE };
 enum { MHO_RESET_SUBTRACT, MHO_RESET_VALUE };
 enum { MHO_THRESHOLD_FIXED, MHO_THRESHOLD_LAYER, MHO_THRESHOLD_SPIKE, MHO_THRESHOLD_TARGET };
-enum { MHO_INHIBIT_NONE, MHO_INHIBIT_LINE };
+enum { MHO_INHIBIT_NONE, MHO_INHIBIT_LINE, MHO_INHIBIT_MAX, MHO_INHIBIT_THRESHOLD };
 enum { MHO_WINNERS_ALL, MHO_WINNERS_ONE };
 enum { MHO_TRACE_FORM_SET, MHO_TRACE_FORM_ADD };
 /** Steps that a spike can be under way beyond the clock's own. */

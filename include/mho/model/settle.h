@@ -223,10 +223,13 @@ enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
 /** The keys of mho_settle_config. */
 MHO_API extern const mho_params mho_settle_params;
 
-/** A step of a clock. */
+/** A step of a clock, or an event. */
 typedef struct mho_tick {
-  int number;   /**< of the phase, from 1 */
-  double dt;    /**< s */
+  int number;  /**< of the phase, from 1 */
+  double dt;   /**< s */
+  double time; /**< s since the phase began, at its end */
+  /** It is an event of the one sample that the phase has, dt s after the last one. */
+  bool event;
   bool resting; /**< inputs are off */
   bool last;    /**< of the phase: its activities are read */
   bool layered; /**< layers one after another, each hears this step's spikes of those before */
@@ -279,7 +282,8 @@ struct mho_phase {
   mho_drive drive;
   mho_thread *thread;
   const mho_probe *probe; /**< nullable */
-  /** Nullable: called with `of` after every step of a clock. */
+  /** Nullable: called with `of` after every step of a clock, and after every event of a sample, in
+   *  a phase of that sample alone. */
   void (*ticked)(const mho_phase *p, const mho_tick *tick, void *of);
   void *of;
 };
