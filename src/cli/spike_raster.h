@@ -22,7 +22,8 @@ typedef struct spike_raster {
 } spike_raster;
 
 /** A moment of a dynamics with the variables u, theta and spike: its lines on stdout, step (or
- *  time), layer, neuron, u, theta, spike, after a header if it is the first; kept for the picture. */
+ *  time), layer, neuron, u, theta, spike, after a header if it is the first; kept for the
+ *  picture. */
 void spike_raster_take(spike_raster *r, const mho_trace_point *p, bool is_first);
 /** gnuplot's commands for what has been taken: spikes above, below the potentials of the first
  *  neurons of each layer with their thresholds. `user` is the spike_raster. */

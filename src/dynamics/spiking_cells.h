@@ -1,5 +1,5 @@
-/* spiking_cells.h - neurons of one layer of one sample that spike: what fires, and what comes of it,
- * by a clock and between events alike.
+/* spiking_cells.h - neurons of one layer of one sample that spike: what fires, and what comes of
+ * it, by a clock and between events alike.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DYNAMICS_SPIKING_CELLS_H
 #define MHO_DYNAMICS_SPIKING_CELLS_H
@@ -73,7 +73,7 @@ typedef struct mho_lif {
 
 mho_lif mho__lif_of(const mho_phase *p, int l, int s, const mho_tick *tick);
 
-/** What a current of 1, which decays with tau_s = ratio tau, adds to a potential within pace tau. */
+/** What a current of 1, which decays with tau_s = ratio tau, adds to a potential in pace tau. */
 static inline double mho__lif_share(double ratio, double pace) {
   if (fabs(ratio - 1) < 1e-9)
     return pace * exp(-pace);

@@ -73,7 +73,8 @@ static mho_err show_sample(portrait *p, mho_errinfo *ei) {
   fputs("{\"spike\":[", p->out);
   mho_err err = mho__trainer_watch(p->t, &p->t->data.test, 0, false, take_point, p, &w, ei);
   fprintf(p->out, "],\"sample\":0,\"seconds\":%.7g,\"images\":%d,\"inputs\":%d",
-          p->clock.dt > 0 ? p->step * p->clock.dt : p->clock.seconds, p->images, p->t->net->layer[0].n);
+          p->clock.dt > 0 ? p->step * p->clock.dt : p->clock.seconds, p->images,
+          p->t->net->layer[0].n);
   if (w.label >= 0)
     fprintf(p->out, ",\"label\":%d", w.label);
   return err;

@@ -9,8 +9,9 @@
  *   one winner and a line     P = 1 + min(r, h)
  *   K = floor((S - l - 1)/P) + 1
  *
- * Between events there is no most: only silence is noticed. It always fires where it comes to more than 90 % of K, and takes less than a step to charge:
- * more than P/(P + 1) of K. Counts tell that where P is 1 or K at least 20.
+ * It always fires where it comes to more than 90 % of K, and takes less than a step to charge:
+ * more than P/(P + 1) of K. Counts tell that where P is 1 or K at least 20. Between events there is
+ * no K: only silence is noticed.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/spike_rates.h"
 

@@ -31,7 +31,8 @@ static void add_change(const mho_lesson *l) {
 
 static const mho_host host = {.apply = add_change};
 
-/* Run a script for so many steps of 1 ms, or 0: from event to event; the sum of the wanted changes, [64 x hidden]. */
+/* Run a script for so many steps of 1 ms, or 0: from event to event; the sum of the wanted changes,
+ * [64 x hidden]. */
 static sums wanted(const char *keys, int hidden, int steps) {
   char yaml[1024];
   char phase[64] = "method: events, time: 0.3 s";
