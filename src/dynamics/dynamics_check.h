@@ -9,4 +9,8 @@
  *  MHO_ECONFIG with a sentence as of mho_entry.check. */
 mho_err mho__dynamics_check(const mho_experiment *e, mho_errinfo *ei);
 
+/** Of a network of resistors: hooks check and idle of its entry. */
+mho_err mho__resistive_check(const mho_experiment *e, mho_errinfo *ei);
+const char *mho__resistive_idle(const mho_experiment *e, const char *key);
+
 #endif

@@ -46,13 +46,6 @@ static const subject subjects[] = {
      600000},
 };
 
-static bool has_mnist(const mho_registry *r) {
-  const mho_entry *mnist = mho_registry_find(r, MHO_KIND_DATASET, "mnist");
-  char where[4096];
-  mho_dataset_locate((const mho_dataset_kind *)mnist, "", where, sizeof where);
-  return *where;
-}
-
 static double processor_seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);

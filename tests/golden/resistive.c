@@ -496,6 +496,13 @@ static void test_refused(void **state) {
       {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\n"
               "neuron: {variation: {gain: 0.1}}\n",
        "neuron.variation.gain: amplifiers"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\n"
+              "neuron: {variation: {current: 0.1}}\n",
+       "neuron.variation.current: amplifiers"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\nsettle: {method: ode}\n",
+       "settle.method: wires between"},
+      {SINGLE "network: {biases: false}\narray: {wire: {r_bit: 1 ohm}}\nsettle: {method: spice}\n",
+       "settle.method: wires between"},
       {SINGLE "network: {biases: false}\nupdate: {scheme: tiki_taka, gamma: 0.1, fast_mapping: "
               "differential}\n",
        "update.gamma: a fast array holds"},
