@@ -2,7 +2,7 @@
 # run.sh - how arrays are updated: cards and update schemes on MNIST, errors of the symmetry point on the digits, and the
 # largest net; prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept beside it.
 # Usage: results/schemes/run.sh [PART...]; parts symmetry (minutes of one core) and cards (784-128-10, 5 epochs; two hours of two
-# cores) by default, and target (784-256-10, 20 epochs; ten minutes of one core a run, 12 to 18 runs).
+# cores) by default, and target (784-256-10, 20 epochs; one or two minutes of one core a run, 12 runs).
 # DB=file, THREADS=n, SEEDS, CARDS, SCHEMES, VARIANTS, MANNERS, ERRORS, TARGETS, IMAGES, MHO=command in the environment; MNIST in
 # $MHO_DATA/mnist.
 set -eu

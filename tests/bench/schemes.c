@@ -3,9 +3,9 @@
  * where they are, else 500 random ones.
  *
  * "as many" has stochastic at a rate at which it gives as many pulses, so that the ratio is what
- * transfers and choppers cost; "by default" at its own rate, so that the ratio holds the pulses that
- * the fast array gets beyond that. The floor is the number of pulses over the rate at which a bank
- * of the same device takes pulses on all its cells.
+ * transfers and choppers cost; "by default" at its own rate, so that the ratio holds the pulses
+ * that the fast array gets beyond that. The floor is the number of pulses over the rate at which a
+ * bank of the same device takes pulses on all its cells.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
@@ -83,7 +83,8 @@ static void print(const char *card, const char *name, const side *s, double rate
          end);
 }
 
-/* A rate at which a first epoch of stochastic gives so many pulses, or nearly: trains have an end. */
+/* A rate at which a first epoch of stochastic gives so many pulses, or nearly: trains have an
+ * end. */
 static double rate_of(const mho_registry *r, const mho_context *ctx, const char *card,
                       double pulses) {
   enum { LOOKS = 4 };

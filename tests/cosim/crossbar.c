@@ -444,7 +444,7 @@ static void test_no_growth(void **state) {
   OK(mho_spice_load(s, text, &ei));
   mho_free(text);
   double before = 0, i;
-  int runs = getenv("MHO_TEST_SLOW") ? 10000 : 1000;
+  int runs = getenv("MHO_TEST_SLOW") ? 10000 : 3000;
   for (int run = 0; run < runs + 20; run++) {
     if (run == 20)
       before = memory();
@@ -453,7 +453,7 @@ static void test_no_growth(void **state) {
     OK(mho_spice_vector(s, "i(vp0)", &i, 1, &ei));
   }
   double grown = memory() - before;
-  if (!(grown < 50 * runs)) /* pages come and go: 33 kB, however many runs */
+  if (!(grown < 50 * runs)) /* pages come and go: up to 53 kB, however many runs */
     fail_msg("%d runs took %g bytes", runs, grown);
   if (getenv("MHO_TEST_SHOW"))
     print_message("%d runs took %g bytes\n", runs, grown);
