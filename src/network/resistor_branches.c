@@ -52,11 +52,18 @@ typedef struct sums {
   mho_node_currents *const *node;
 } sums;
 
+/* How much of the current behind its amplifier a node gives. */
+static double given_by(const mho_network *net, int l, int i) {
+  const mho_real *own = mho_resistive_currents(net, l);
+  return net->resistive->current * (own ? (double)own[i] : 1);
+}
+
 static void add_branch(void *user, const mho_branch *b) {
   const sums *s = user;
+  int before = b->layer - 1;
   s->node[b->layer][b->to].front += b->current;
-  if (b->layer > 1 && b->from >= 0)
-    s->node[b->layer - 1][b->from].behind -= s->net->resistive->current * b->current;
+  if (before > 0 && b->from >= 0)
+    s->node[before][b->from].behind -= given_by(s->net, before, b->from) * b->current;
 }
 
 /* 1 for nodes that a diode keeps above, -1 below, 0 where there is none. */

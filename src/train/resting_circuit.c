@@ -16,6 +16,13 @@ static void take_point(void *user, const mho_trace_point *p) {
     memcpy(c->v[l], p->z[l], (size_t)c->net->layer[l].n * sizeof *c->v[l]);
 }
 
+/* What a settler that shows no way to rest has left: nudged phases have states of their own. */
+static void take_state(mho_resting_circuit *c, const mho_state *free_state) {
+  for (int l = 1; l < mho_hidden_end(c->net); l++)
+    for (int i = 0; i < c->net->layer[l].n; i++)
+      c->v[l][i] = (double)free_state->z[l][i];
+}
+
 static mho_err room_new(mho_resting_circuit *c, mho_errinfo *ei) {
   bool has_all = true;
   for (int l = 0; l < mho_hidden_end(c->net); l++) {
@@ -48,6 +55,9 @@ mho_err mho__resting_circuit_new(mho_trainer *t, const mho_images *images, int s
     return err;
   }
 
+  const mho_settler *settler = t->learner->settler;
+  if (!settler->in_turn && !settler->in_time)
+    take_state(out, t->learner->state[0]);
   for (int i = 0; i < t->net->layer[0].n; i++)
     out->v[0][i] = (double)t->learner->state[0]->z[0][i];
   mho__node_currents(t->net, (const double *const *)out->v, out->node);

@@ -83,6 +83,22 @@ def test_junctions_and_amplifiers():
         assert abs(float(nodes[f'h1.{j}']['rectifier']) - wanted) < 1e-5 * max(1, abs(wanted)), (j, v)
 
 
+def test_amplifiers_that_differ():
+    spread = ['neuron.variation.gain=0.2', 'neuron.variation.current=0.3', 'neuron.variation.offset=0.1']
+    nodes, _ = trained('spread', *DENSE, *JUNCTION, *spread)
+    rows = [{k: float(n[k] or 0) for k in n if k != 'node'} for name, n in nodes.items() if name[0] != 'x']
+    most = max(abs(n['front']) for n in rows)
+    assert all(abs(n['left']) < 1e-5 * most for n in rows), max(abs(n['left']) for n in rows)
+
+
+def test_by_ngspice():
+    """ngspice shows no way to rest, but the circuit where it ends."""
+    run('train', *DB, '--name', 'digits', *SETS('dynamics=resistive', 'dataset.train=200', 'settle.free=50', 'train.epochs=1'))
+    swept, found = (table('digits', 'nodes', *SETS('settle.method=' + method)) for method in ('sweep', 'spice'))
+    assert all(abs(float(a['voltage']) - float(b['voltage'])) < 1e-4 for a, b in zip(swept, found)), found
+    assert all(abs(float(n['left'] or 0)) < 1e-4 for n in found), found
+
+
 def test_convolution_with_a_border():
     nodes, branches = trained('conv', *CONV)
     check_kirchhoff(nodes, branches)
@@ -158,5 +174,5 @@ def test_what_has_no_circuit():
     assert not page_of('neurons')
 
 
-main([test_ideal_diodes, test_junctions_and_amplifiers, test_convolution_with_a_border, test_devices_conduct_beside_their_weight,
-      test_pictures, test_what_has_no_circuit])
+main([test_ideal_diodes, test_junctions_and_amplifiers, test_amplifiers_that_differ, test_by_ngspice, test_convolution_with_a_border,
+      test_devices_conduct_beside_their_weight, test_pictures, test_what_has_no_circuit])
