@@ -292,14 +292,6 @@ static int rectifier_of(const mho_network *net, int l) {
   return is_output(net, l) ? MHO_RECTIFIER_NONE : net->resistive->rectifier;
 }
 
-/* 1 for nodes that are kept at or above 0, -1 at or below, 0 where there is no rectifier. */
-static int side_of(const mho_network *net, int l, int j) {
-  int channels = net->layer[l].channels;
-  if (rectifier_of(net, l) == MHO_RECTIFIER_NONE)
-    return 0;
-  return j % channels < channels / 2 ? 1 : -1;
-}
-
 /* A junction in units of the network. */
 typedef struct junction {
   double i_s, v_t;
@@ -339,7 +331,7 @@ static double node_change(const junction *d, double s, double v, double dn) {
  * threshold, and the source of the threshold supplies the rest. */
 static double current_left(const mho_network *net, int l, int j, double n, double s, double v,
                            double weight, mho_balance *b) {
-  int side = side_of(net, l, j), rectifier = net->resistive->rectifier;
+  int side = mho_resistive_side(net, l, j), rectifier = net->resistive->rectifier;
   double left = n - s * v, threshold = side ? threshold_at(net, l, j) : 0;
   if (side && rectifier == MHO_RECTIFIER_JUNCTION) {
     junction d = junction_of(net);
@@ -561,7 +553,7 @@ static void rest_sample(const mho_network *net, int l, const mho_real *loads, mh
   }
 
   for (int j = 0; j < n; j++) {
-    int side = side_of(net, l, j);
+    int side = mho_resistive_side(net, l, j);
     double s = (double)loads[j], threshold = threshold_at(net, l, j);
     double in = side * ((double)a[j] - s * threshold);
     a[j] = s > 0 ? (mho_real)(threshold + side * node_voltage(&d, s, in)) : 0;
@@ -571,7 +563,7 @@ static void rest_sample(const mho_network *net, int l, const mho_real *loads, mh
 /* u of a layer becomes v, with ideal diodes that conduct at thresholds of their own. */
 static void rectify_at(const mho_network *net, int l, const mho_real *thresholds, mho_real *a) {
   for (int j = 0; j < net->layer[l].n; j++) {
-    mho_real side = (mho_real)side_of(net, l, j), beyond = side * (a[j] - thresholds[j]);
+    mho_real side = (mho_real)mho_resistive_side(net, l, j), beyond = side * (a[j] - thresholds[j]);
     a[j] = beyond > 0 ? a[j] : thresholds[j];
   }
 }
@@ -654,7 +646,7 @@ static void activities(const mho_phase *p, int l, const double *y, double *z) {
   for (size_t i = 0; i < all; i++) {
     int j = (int)(i % (size_t)n);
     double threshold = threshold_at(net, l, j);
-    bool is_beyond = is_ideal && !(side_of(net, l, j) * (y[i] - threshold) > 0);
+    bool is_beyond = is_ideal && !(mho_resistive_side(net, l, j) * (y[i] - threshold) > 0);
     z[i] = is_beyond ? threshold : y[i];
   }
 }
@@ -662,7 +654,7 @@ static void activities(const mho_phase *p, int l, const double *y, double *z) {
 /* The current that charges node j, of state y, under loads s and currents n. An ideal diode takes
  * what would lead beyond its threshold. */
 static double charging_current(const mho_network *net, int l, int j, double s, double n, double y) {
-  int side = side_of(net, l, j);
+  int side = mho_resistive_side(net, l, j);
   double threshold = threshold_at(net, l, j), beyond = side * (y - threshold);
   if (side == 0)
     return n - s * y;
@@ -806,7 +798,8 @@ static void change_junctions(const mho_network *net, int l, double nudge, const 
                              const mho_real *v, mho_real *e) {
   junction d = junction_of(net);
   for (int j = 0; j < net->layer[l].n; j++) {
-    double side = side_of(net, l, j), load = (double)loads[j], in = -nudge * side * (double)e[j];
+    double side = mho_resistive_side(net, l, j), load = (double)loads[j],
+           in = -nudge * side * (double)e[j];
     double beyond = side * ((double)v[j] - threshold_at(net, l, j));
     double change = load > 0 ? node_change(&d, load, beyond, in) : 0;
     e[j] = (mho_real)(side * change / -nudge);

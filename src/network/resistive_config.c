@@ -125,3 +125,11 @@ const mho_real *mho_resistive_thresholds(const mho_network *net, int layer) {
   const mho_circuit *c = circuits_of(net, layer);
   return c && net->resistive->rectifier != MHO_RECTIFIER_NONE ? c->offset : NULL;
 }
+
+int mho_resistive_side(const mho_network *net, int layer, int node) {
+  int channels = net->layer[layer].channels;
+  bool has_none = net->resistive->rectifier == MHO_RECTIFIER_NONE;
+  if (has_none || mho_layer_takes_error(net, layer))
+    return 0;
+  return node % channels < channels / 2 ? 1 : -1;
+}

@@ -10,10 +10,6 @@ static const mho_connection *connection_into(const mho_network *net, int l) {
   return &net->connection[net->link[net->layer[l].forward].connection];
 }
 
-static bool is_output(const mho_network *net, int l) {
-  return l == mho_hidden_end(net) - 1;
-}
-
 /* ---------------------------------------------------------------- conductances */
 
 /* What unit i of a layer drives the conductances behind it with; -1 is ground. */
@@ -66,21 +62,13 @@ static void add_branch(void *user, const mho_branch *b) {
     s->node[before][b->from].behind -= given_by(s->net, before, b->from) * b->current;
 }
 
-/* 1 for nodes that a diode keeps above, -1 below, 0 where there is none. */
-static int side_of(const mho_network *net, int l, int j) {
-  int channels = net->layer[l].channels;
-  if (is_output(net, l) || net->resistive->rectifier == MHO_RECTIFIER_NONE)
-    return 0;
-  return j % channels < channels / 2 ? 1 : -1;
-}
-
 /* What the diode of a node at v brings, where all else brings `others`. */
 static double rectifier_current(const mho_network *net, int l, int j, double v, double others) {
   const mho_resistive_config *c = net->resistive;
   const mho_real *thresholds = mho_resistive_thresholds(net, l);
   double threshold = thresholds ? (double)thresholds[j] : 0;
   double n_vt = c->n_vt * c->input_gain / net->array.read_voltage;
-  int side = side_of(net, l, j);
+  int side = mho_resistive_side(net, l, j);
   if (!side)
     return NAN;
   if (c->rectifier == MHO_RECTIFIER_JUNCTION)

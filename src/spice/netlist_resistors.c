@@ -367,8 +367,7 @@ static void add_conductances(mho_spice_text *t, const mho_netlist_resistors *x, 
 static void add_rectifier(mho_spice_text *t, const mho_network *net, int l, int j, double volts) {
   const char *name = net->layer[l].name;
   const mho_real *thresholds = mho_resistive_thresholds(net, l);
-  int channels = net->layer[l].channels;
-  const char *way = j % channels < channels / 2 ? "from" : "to";
+  const char *way = mho_resistive_side(net, l, j) > 0 ? "from" : "to";
   if (!thresholds) {
     add(t, "Xd_%s_%d v_%s_%d rectifier_%s\n", name, j, name, j, way);
     return;

@@ -56,7 +56,7 @@ static void add_node(choice *s, int l, int place) {
   if (!is_ground && !is_input) {
     node.bias = s->c->node[l][place].bias;
     node.rectifier = s->c->node[l][place].rectifier;
-    node.is_below = place % layer->channels >= layer->channels / 2;
+    node.is_below = mho_resistive_side(s->c->net, l, place) < 0;
   }
 
   node.row = p->n_nodes - s->column[l].first;

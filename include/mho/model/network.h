@@ -227,6 +227,10 @@ MHO_API double mho_resistive_adc_range(const mho_network *net);
 MHO_API const mho_real *mho_resistive_gains(const mho_network *net, int layer);
 /** The same of their gains of current. */
 MHO_API const mho_real *mho_resistive_currents(const mho_network *net, int layer);
+/** 1 for a node that a rectifier keeps at or above the voltage at which it conducts, -1 for one at
+ *  or below, 0 where there is none, as of outputs. Half of the nodes (channels of a position)
+ *  each. */
+MHO_API int mho_resistive_side(const mho_network *net, int layer, int node);
 /** Voltages at which the rectifiers of a layer conduct, [n], in units of the network. NULL: at 0
  *  (neuron.variation.offset). */
 MHO_API const mho_real *mho_resistive_thresholds(const mho_network *net, int layer);
