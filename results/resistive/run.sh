@@ -33,8 +33,7 @@ words_of() {
     ;;
   CONV)
     echo "--set dataset=cifar10 --set network.topology=conv --set network.conv=[32x3s2p1,64x3s2p1,128x3s2p1]
-      --set settle.free=6 --set settle.nudged=6 --set update.optimizer=adam --set update.rate=0.002
-      --set train.batch=16 --set train.epochs=20"
+      --set resistive.input_gain=500 --set update.optimizer=adam --set update.rate=0.0003 --set train.epochs=20"
     ;;
   *)
     echo "run.sh: no row '$1': XS, 1H, 2H, 3H, XL or CONV" >&2
