@@ -36,7 +36,7 @@ static inline void mho__array_product(const mho_crossbar *x, const mho_read *r) 
     mho__spike_product(x, r);
   else if (x->n_positive && !r->transposed && r->n <= MHO_SPARSE_SAMPLES)
     mho__sparse_product(r->n, in, out, r->scale, r->x, mho_crossbar_matrix(x), r->keep, r->y);
-  else if (x->n_positive && r->n <= MHO_SPARSE_SAMPLES)
+  else if (x->n_positive && r->n <= MHO_SPARSE_SAMPLES && x->cols >= MHO_THIN_COLS)
     mho__thin_product_back(r->n, x->rows, x->cols, r->scale, r->x, mho_crossbar_matrix(x), r->keep,
                            r->y);
   else if (panels)

@@ -5,7 +5,10 @@
 
 #include "mho/base.h"
 
-enum { MHO_SPARSE_SAMPLES = 8 }; /* most that mho__sparse_product pays for */
+enum {
+  MHO_SPARSE_SAMPLES = 8, /* most that mho__sparse_product pays for */
+  MHO_THIN_COLS = 64      /* least that mho__thin_product_back pays for */
+};
 
 /** y = keep y + scale x w, where only the rows of w are read whose x is not 0 in all samples.
  *  @param n  samples, at most MHO_SPARSE_SAMPLES.
@@ -17,7 +20,7 @@ void mho__sparse_product(int n, int rows, int cols, mho_real scale, const mho_re
 /** y = keep y + scale x w^T, with one pass over w: a product of few samples takes as long as w
  *  takes to be read, and a library packs it first. What comes out for a sample does not depend on
  *  those beside it.
- *  @param n  samples, for which this pays up to MHO_SPARSE_SAMPLES.
+ *  @param n  samples, for which this pays up to MHO_SPARSE_SAMPLES, in rows of MHO_THIN_COLS.
  *  @param x  [n x cols].
  *  @param w  [rows x cols].
  *  @param y  [n x rows]. */
