@@ -536,4 +536,16 @@ static inline void check_devices(const char *shape) {
   }
 }
 
+/* A config of resistors is refused with a sentence that holds these words. */
+static inline void check_refused(const char *more, const char *says) {
+  char yaml[512];
+  mho_experiment *e = NULL;
+  mho_errinfo why = {0};
+  snprintf(yaml, sizeof yaml, "dynamics: resistive\n%s", more);
+
+  mho_err err = mho_experiment_of_yaml(registry, yaml, 0, NULL, &e, &why);
+  if (err != MHO_ECONFIG || !strstr(why.message, says))
+    fail_msg("'%s' says '%s'", more, why.message);
+}
+
 #endif

@@ -391,15 +391,8 @@ static void test_refused(void **state) {
        "settle.difference: not direct, because of a dynamics with rates of its own"},
       {"settle: {method: synchronous}\n", "settle.method: dynamics.name 'resistive'"},
   };
-  for (int i = 0; i < MHO_COUNT(cases); i++) {
-    char yaml[512];
-    mho_experiment *e = NULL;
-    mho_errinfo why = {0};
-    snprintf(yaml, sizeof yaml, "dynamics: resistive\n%s", cases[i].yaml);
-    mho_err err = mho_experiment_of_yaml(registry, yaml, 0, NULL, &e, &why);
-    if (err != MHO_ECONFIG || !strstr(why.message, cases[i].says))
-      fail_msg("'%s' says '%s'", cases[i].yaml, why.message);
-  }
+  for (int i = 0; i < MHO_COUNT(cases); i++)
+    check_refused(cases[i].yaml, cases[i].says);
 }
 
 int main(void) {
