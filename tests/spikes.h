@@ -110,4 +110,16 @@ static inline void refused(const char *yaml, const char *says) {
     fail_msg("'%s' says '%s', expected '%s'", yaml, why.message, says);
 }
 
+/* The rate of a neuron with a threshold of 15 that rises with its spikes, under a constant drive:
+ * refractory for 2 ms, tau 20 ms; by bisection. */
+static inline double adapted_rate(double drive, double plus, double tau_theta) {
+  double low = 0, high = 1 / 2e-3;
+  for (int i = 0; i < 200; i++) {
+    double r = (low + high) / 2, theta = 15 + plus * tau_theta * r;
+    double rate = drive > theta ? 1 / (2e-3 + 20e-3 * log(drive / (drive - theta))) : 0;
+    *(rate > r ? &low : &high) = r;
+  }
+  return low;
+}
+
 #endif

@@ -378,16 +378,6 @@ static void test_batch(void **state) {
 
 /* A threshold that decays is known at events: with many of them, of an input without weight, the
  * rate of adaptation is that of bisection. */
-static double adapted_rate(double drive, double plus, double tau_theta) {
-  double low = 0, high = 1 / 2e-3;
-  for (int i = 0; i < 200; i++) {
-    double r = (low + high) / 2, theta = 15 + plus * tau_theta * r;
-    double rate = drive > theta ? 1 / (2e-3 + 20e-3 * log(drive / (drive - theta))) : 0;
-    *(rate > r ? &low : &high) = r;
-  }
-  return low;
-}
-
 static void test_threshold_that_adapts(void **state) {
   diary *d = diary_new(
       "network: {hidden: [1]}\ntrain: {batch: 1}\nneuron: {synapse: current, reset: value, "

@@ -365,17 +365,6 @@ static void test_threshold_of_a_layer(void **state) {
   spikes_free(k);
 }
 
-/* The rate of a neuron under a constant drive whose threshold rises with its spikes. */
-static double adapted_rate(double drive, double plus, double tau_theta) {
-  double low = 0, high = 1 / 2e-3;
-  for (int i = 0; i < 200; i++) {
-    double r = (low + high) / 2, theta = 15 + plus * tau_theta * r;
-    double rate = drive > theta ? 1 / (2e-3 + 20e-3 * log(drive / (drive - theta))) : 0;
-    *(rate > r ? &low : &high) = r;
-  }
-  return low;
-}
-
 static void test_threshold_that_adapts(void **state) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
