@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "device/cells.h"
+#include "device/block.h"
+#include "device/series.h"
 
 /* ---------------------------------------------------------------- draws */
 
@@ -276,7 +277,8 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
   if (err)
     return err;
 
-  mho_cells *c = mho_alloc(1, sizeof *c);
+  bank *own = mho_alloc(1, sizeof *own);
+  mho_cells *c = own ? &own->cells : NULL;
   if (!c)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %zu cells", n);
   *c = (mho_cells){.model = model,
@@ -320,6 +322,34 @@ mho_err mho__cells_take_out(mho_cells *c, size_t n, size_t every, mho_errinfo *e
   return MHO_OK;
 }
 
+/* The constants that vary from cell to cell, as bank.beside has them; returns how many. */
+static int varying(const mho_cells *c, const float **v) {
+  int n = 0;
+  if (c->varied) {
+    v[n++] = c->low;
+    v[n++] = c->high;
+  }
+  for (int k = 0; k < c->model->n_columns; k++)
+    if (c->column_varies[k])
+      v[n++] = c->col[k];
+  return n;
+}
+
+void mho__cells_lay_beside(mho_cells *c) {
+  const float *v[2 + MHO_DEVICE_COLUMNS];
+  bank *own = (bank *)(void *)c;
+  size_t n = (size_t)varying(c, v);
+  bool bounds_move = c->wear != NULL;
+  if (own->beside || n < 2 || bounds_move)
+    return;
+
+  own->beside = mho_alloc(c->n * n, sizeof *own->beside);
+  own->n_beside = (int)n;
+  for (size_t i = 0; own->beside && i < c->n; i++)
+    for (size_t k = 0; k < n; k++)
+      own->beside[i * n + k] = v[k][i];
+}
+
 void mho_cells_free(mho_cells *c) {
   if (!c)
     return;
@@ -333,6 +363,7 @@ void mho_cells_free(mho_cells *c) {
   mho_free(c->high);
   mho_free(c->wear);
   mho_free(c->shared);
+  mho_free(bank_of(c)->beside);
   for (int k = 0; k < MHO_DEVICE_COLUMNS; k++)
     mho_free(c->col[k]);
   mho_free(c);

@@ -5,6 +5,18 @@
 
 #include "device/cells.h"
 
+/* A bank, with what only the files of this folder know of it. */
+typedef struct bank {
+  mho_cells cells;
+  /* [n x n_beside] low, high and columns that vary, those of a cell side by side; NULL: nowhere */
+  float *beside;
+  int n_beside;
+} bank;
+
+static inline const bank *bank_of(const mho_cells *c) {
+  return (const bank *)(const void *)c; /* its first member */
+}
+
 /* xi of a block without noise. */
 static const float mho_no_noise[MHO_DEVICE_BLOCK];
 

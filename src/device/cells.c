@@ -137,13 +137,30 @@ typedef struct gathered {
   float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
 } gathered;
 
+/* A bound or a column of the gathered cells: from where those of a cell lie side by side, *place
+ * of them taken so far, or from its own array. */
+static const float *gather_constant(const mho_cells *c, const float *v, bool varies,
+                                    const gathered *x, int *place, float *out) {
+  const bank *own = bank_of(c);
+  if (!varies || !own->beside)
+    return gather(v, varies, x->n, x->cell, out);
+
+  const float *first = own->beside + *place;
+  size_t size = (size_t)own->n_beside;
+  for (int i = 0; i < x->n; i++)
+    out[i] = first[x->cell[i] * size];
+  ++*place;
+  return out;
+}
+
 /* What the model sees of the gathered cells at present. */
 static void gather_block(const mho_cells *c, gathered *x, mho_device_block *b) {
+  int place = 0;
   b->n = x->n;
-  b->low = gather(c->low, c->varied, x->n, x->cell, x->low);
-  b->high = gather(c->high, c->varied, x->n, x->cell, x->high);
+  b->low = gather_constant(c, c->low, c->varied, x, &place, x->low);
+  b->high = gather_constant(c, c->high, c->varied, x, &place, x->high);
   for (int k = 0; k < c->model->n_columns; k++)
-    b->col[k] = gather(c->col[k], c->column_varies[k], x->n, x->cell, x->col[k]);
+    b->col[k] = gather_constant(c, c->col[k], c->column_varies[k], x, &place, x->col[k]);
   gather(c->state, true, x->n, x->cell, x->g);
   if (c->rest)
     gather(c->rest, true, x->n, x->cell, x->rest);

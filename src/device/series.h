@@ -19,6 +19,10 @@ typedef struct mho_pulse_series {
  *  after the last. step names the noise, and no other pulses of these cells. */
 void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts);
+/** Pulses will come on cells here and there: what varies from cell to cell is laid side by side, so
+ *  that a cell is on one line of the cache instead of one for each array. Without memory for it, or
+ *  where bounds wear, nothing changes. */
+void mho__cells_lay_beside(mho_cells *c);
 /** Fetch what pulses on n neighbouring cells will look at, on the way to the processor. */
 void mho__cells_fetch(const mho_cells *c, size_t first, int n);
 

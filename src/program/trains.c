@@ -267,16 +267,17 @@ static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
   }
 }
 
-/* The same of rows on a single column, which is what a spike changes. */
+/* The same of rows on a single column, which is what a spike changes. Its cells lie far apart, so
+ * that their weights follow while they are in cache: mho__trains_refresh leaves them out. */
 static void enqueue_column(queue *q, const mho_pulse_train *row, int n_rows, int slot,
                            const meeting *c) {
   uint32_t cols = (uint32_t)q->xb->cols, at = c->at[0];
   int16_t sign = c->sign[0];
   int met = 0;
 
+  flush(q); /* there is room for a block */
   for (int i0 = 0; i0 < n_rows; i0 += MHO_DEVICE_BLOCK) {
     int some = mho_min(n_rows - i0, MHO_DEVICE_BLOCK), n = 0;
-    flush(q); /* there is room for a block */
     for (int i = i0; i < i0 + some; i++) {
       q->cell[n] = mho__train_line(&row[i]) * cols + at;
       q->count[n] = (int16_t)(mho__train_sign(&row[i], NULL) * sign);
@@ -284,6 +285,8 @@ static void enqueue_column(queue *q, const mho_pulse_train *row, int n_rows, int
     }
     q->n = n;
     met += n;
+    flush(q);
+    mho__crossbar_refresh_at(q->xb, n, q->cell);
   }
   q->counts->half -= 2 * met; /* these cells are on two lines, and wholly selected */
 }
@@ -392,7 +395,7 @@ void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, int sample, i
 
 /* ---------------------------------------------------------------- shown */
 
-/* Trains of a sample that lie in a slab of rows. */
+/* Trains of a sample that lie in a slab of rows, and are still to be shown. */
 typedef struct met {
   const mho_pulse_train *row, *col;
   int n_rows, n_cols;
@@ -400,7 +403,8 @@ typedef struct met {
 
 static met met_by(const mho_outer_job *job, int sample, int row0, int rows) {
   const mho_pulse_train *row = mho__train_of_rows(job, sample);
-  int n = job->trains->n_rows[sample];
+  bool is_shown = job->trains->n_cols[sample] == 1; /* by enqueue_column */
+  int n = is_shown ? 0 : job->trains->n_rows[sample];
   int from = mho__train_lower(row, n, row0), to = mho__train_lower(row, n, row0 + rows);
   return (met){.row = row + from,
                .col = mho__train_of_cols(job, sample),

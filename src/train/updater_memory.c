@@ -121,6 +121,14 @@ static mho_err new_ones(mho_updater *u, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* Trains of few samples pulse cells here and there. Arrays of the scheme's own see to it
+ * themselves. */
+static void prepare_cells(const mho_updater *u, const mho_crossbar *x) {
+  for (int k = 0; !u->scheme->own_new && k < x->n_banks; k++)
+    if (x->bank[k])
+      mho__cells_lay_beside(x->bank[k]);
+}
+
 /* Pulse trains of a batch, for a scheme that draws them, and lines for them. */
 static mho_err new_trains(mho_updater *u, mho_errinfo *ei) {
   size_t trained = (size_t)u->net->n_trained;
@@ -140,6 +148,7 @@ static mho_err new_trains(mho_updater *u, mho_errinfo *ei) {
       break;
     const mho_connection *k = &u->net->connection[c];
     u->drawn[c] = drawn_of(u, c);
+    prepare_cells(u, k->xb);
     err = mho_pulse_trains_new(k->xb->rows, k->xb->cols, u->drawn[c], &u->trains[c], ei);
     if (err || !(k->conv.kernel || k->bias))
       continue;
