@@ -3,11 +3,11 @@
  * What a pulse does to a cell depends on what the cell holds and on no other cell, so that pulses
  * may come in any order that keeps those of each cell in theirs; and those of a cell in one sample
  * all go one way. So they wait, a bit each, until their row is read, or many wait for a cell, or
- * the samples are at an end. Then cells with alike many are pulsed together (device/series.h): the
- * first pulses of all of them, the second ones, and so on. Cells that are picked out slot by slot
- * take ten times as long.
+ * somebody else looks at the cells. Then cells with alike many are pulsed together
+ * (device/series.h): the first pulses of all of them, the second ones, and so on. Cells that are
+ * picked out slot by slot take ten times as long.
  *
- * The noise of pulses that were waited for is named by the sample after which they are given.
+ * The noise of pulses that were waited for is named by the sample at which they are given.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "program/coincidences.h"
 
@@ -18,16 +18,23 @@
 
 /* ---------------------------------------------------------------- room */
 
-/* Most slots, and samples, whose columns are laid out; pulses of a cell that may wait beyond them;
- * and where a cell has more, those that others have at least that get theirs with it. */
-enum { SLOTS_MOST = MHO_TRAIN_SLOTS, WAIT_MOST = MHO_SERIES_MOST - SLOTS_MOST, GIVEN_LEAST = 16 };
+/* Cells that are looked at side by side, and as many columns as these make: those at the end are
+ * not there, and do not pulse. */
+enum { LANES = 64 };
+
+/* Slots whose columns are laid out: as many as stay in the second-level cache. */
+enum { LAID_OUT = 1 << 16, SLOTS_MOST = 256 };
+
+/* Where so many pulses wait for a cell that there is hardly room for more, the cells of its row
+ * that have at least so many (a power of 2) get theirs. A sample's pulses fit in beside fewer. */
+enum { ROOM_LEAST = 16, GIVEN_LEAST = 16 };
 
 /* Cells from which on they are given, where rows have few. */
 enum { GATHERED_LEAST = 4 * MHO_DEVICE_BLOCK };
 
-/* Cells that are looked at side by side, and as many columns as these make: those at the end are
- * not there, and do not pulse. */
-enum { LANES = 32 };
+/* When pulses are given, in the name of their noise: with the last sample of a job, where a row is
+ * full, without a sample, and before a read. */
+enum { AT_END, WHEN_FULL, AT_REST, BEFORE_READ = MHO_STREAM_SLOTS - 1 };
 
 static int padded(int cols) {
   return (cols + LANES - 1) / LANES * LANES;
@@ -37,47 +44,75 @@ static int blocks_of(int cols) {
   return (cols + MHO_DEVICE_BLOCK - 1) / MHO_DEVICE_BLOCK;
 }
 
+/* Slots for which there is room, at least those of a sample. */
+static int slots_of(int cols) {
+  return mho_min(mho_max(LAID_OUT / padded(cols), MHO_TRAIN_SLOTS), SLOTS_MOST);
+}
+
 size_t mho__slab_room(int rows, int cols) {
-  size_t cells = (size_t)rows * (size_t)padded(cols);
-  size_t meetings = (size_t)SLOTS_MOST * (size_t)blocks_of(cols);
-  size_t bytes = meetings * sizeof(mho_meeting) + 4 * (size_t)SLOTS_MOST * (size_t)padded(cols);
-  size_t each = sizeof(uint64_t) + 2 * sizeof(uint32_t) + sizeof(uint8_t);
-  return (bytes + each * cells + (size_t)rows + 3 * sizeof(uint64_t)) / sizeof(mho_real) + 1;
+  size_t row_size = (size_t)padded(cols), cells = (size_t)rows * row_size;
+  size_t slots = (size_t)slots_of(cols), meetings = MHO_SLAB_SAMPLES * (size_t)blocks_of(cols);
+  size_t lines = (slots + MHO_SLAB_SAMPLES) * row_size;
+  size_t bytes = meetings * sizeof(mho_meeting) + lines * sizeof(int16_t) +
+                 (2 * cells + 1) * sizeof(uint32_t) + sizeof(uint64_t);
+  return bytes / sizeof(mho_real) + 1;
 }
 
-static uint64_t *aligned(mho_real *room) {
+static char *aligned(mho_real *room) {
   uintptr_t at = (uintptr_t)room, size = sizeof(uint64_t);
-  return (uint64_t *)((at + size - 1) / size * size);
+  return (char *)((at + size - 1) / size * size);
 }
 
-void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar *x, int row0,
-                     int rows, mho_real *room) {
+void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar *x,
+                     mho_waiting *waiting, int row0, int rows, mho_real *room) {
   size_t cells = (size_t)rows * (size_t)padded(x->cols);
-  *p = (mho_slab_pulses){.job = job, .x = x, .row0 = row0, .rows = rows};
-  p->up = aligned(room);
-  p->meeting = (mho_meeting *)(void *)(p->up + cells);
-  p->order = (uint32_t *)(void *)(p->meeting + SLOTS_MOST * blocks_of(x->cols));
+  p->job = job;
+  p->x = x;
+  p->w = waiting;
+  p->row0 = row0;
+  p->rows = rows;
+  p->first = p->samples = p->slots = 0;
+  p->meeting = (mho_meeting *)(void *)aligned(room);
+  p->order = (uint32_t *)(void *)(p->meeting + MHO_SLAB_SAMPLES * blocks_of(x->cols));
   p->found = p->order + cells;
   p->pulses = (int16_t *)(p->found + cells + 1);
-  p->rises = p->pulses + SLOTS_MOST * padded(x->cols);
-  p->count = (uint8_t *)(p->rises + SLOTS_MOST * padded(x->cols));
-  p->is_used = p->count + cells;
-  memset(p->is_used, 0, (size_t)rows);
+  p->rises = p->pulses + slots_of(x->cols) * padded(x->cols);
 }
 
-/* Where the cells of a row begin in the slab. */
+/* Where the cells of a row begin among those that pulses may wait for. */
 static size_t place_of(const mho_slab_pulses *p, int row) {
-  return (size_t)(row - p->row0) * (size_t)padded(p->x->cols);
+  return (size_t)row * (size_t)padded(p->x->cols);
 }
 
-/* Nothing waits for cells of a row that has not been used so far. */
-static void use_row(mho_slab_pulses *p, int row) {
-  size_t first = place_of(p, row), n = (size_t)padded(p->x->cols);
-  if (p->is_used[row - p->row0])
-    return;
-  p->is_used[row - p->row0] = true;
-  memset(p->up + first, 0, n * sizeof *p->up);
-  memset(p->count + first, 0, n * sizeof *p->count);
+/* ---------------------------------------------------------------- what waits */
+
+mho_err mho__waiting_new(mho_waiting *w, int rows, int cols, mho_errinfo *ei) {
+  w->rows = rows;
+  w->cols = padded(cols);
+  w->count = mho_alloc((size_t)rows * (size_t)w->cols, sizeof *w->count);
+  w->up = mho_alloc((size_t)rows * (size_t)w->cols, sizeof *w->up);
+  w->most = mho_alloc((size_t)rows, sizeof *w->most);
+  if (w->count && w->up && w->most)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ENOMEM, "no memory for the pulses of %d x %d cells", rows, cols);
+}
+
+void mho__waiting_free(mho_waiting *w) {
+  mho_free(w->count);
+  mho_free(w->up);
+  mho_free(w->most);
+}
+
+void mho__waiting_restored(mho_waiting *w) {
+  for (int row = 0; row < w->rows; row++) {
+    w->most[row] = 0;
+    for (int j = 0; j < w->cols; j++) {
+      size_t i = (size_t)row * (size_t)w->cols + (size_t)j;
+      w->count[i] = (uint8_t)mho_min(w->count[i], MHO_SERIES_MOST);
+      w->up[i] &= w->count[i] < 64 ? ((uint64_t)1 << w->count[i]) - 1 : UINT64_MAX;
+      w->most[row] = (uint8_t)mho_max(w->most[row], w->count[i]);
+    }
+  }
 }
 
 /* ---------------------------------------------------------------- columns of some samples */
@@ -135,10 +170,15 @@ static int meet(mho_slab_pulses *p, int s, int block, int from, int slots, const
   return to;
 }
 
+/* The line of the next row of a sample that pulses; -1: there is none. */
+static int next_line(const mho_rows_left *left) {
+  return left->next < left->end ? (int)mho__train_line(left->next) : -1;
+}
+
 bool mho__slab_add(mho_slab_pulses *p, const int8_t *chop) {
   const mho_pulse_trains *t = p->job->trains;
   int s = p->samples, sample = p->first + s, slots = t->n_cols[sample] ? t->slots[sample] : 0;
-  if (s == SLOTS_MOST || p->slots + slots > SLOTS_MOST)
+  if (s == MHO_SLAB_SAMPLES || p->slots + slots > slots_of(p->x->cols))
     return false;
 
   for (int block = 0, from = 0; block < blocks_of(p->x->cols) && slots; block++)
@@ -147,32 +187,34 @@ bool mho__slab_add(mho_slab_pulses *p, const int8_t *chop) {
   p->left[s].next = mho__train_of_rows(p->job, sample);
   p->left[s].end = p->left[s].next + n;
   p->left[s].next += mho__train_lower(p->left[s].next, n, p->row0);
+  p->next_line[s] = next_line(&p->left[s]);
   p->slots += slots;
   p->samples++;
   return true;
 }
 
-/* ---------------------------------------------------------------- pulses that wait */
+/* ---------------------------------------------------------------- pulses that join */
 
-/* Pulses of a block's cells, on their way to those that wait: in words of 16 bits, of which a
- * vector holds most. Of cell i as many as end[i] has zeros below its one bit, of which number k
- * goes up where bit k of up[i] is set. */
-enum { NEW_MOST = 15 };
+/* A slot in which a row pulses: what the columns do, and all ones where their signs are turned. */
+typedef struct met_slot {
+  const int16_t *pulses, *rises;
+  uint16_t turn;
+} met_slot;
+
+/* Pulses of some cells on their way to those that wait, in words of 16 bits, of which vectors hold
+ * most. Of cell i as many as end[i] has zeros below its one bit, of which number k goes up where
+ * bit k of up[i] is set. */
+enum { NEW_MOST = 15, HALF = LANES / 2 };
+typedef uint16_t words __attribute__((vector_size(HALF * sizeof(uint16_t))));
 typedef struct news {
-  int n, room; /* cells; slots until a word may be full, more than NEW_MOST: words are not set */
-  uint16_t end[MHO_DEVICE_BLOCK], up[MHO_DEVICE_BLOCK];
-  uint8_t *count; /* [padded n] those that wait */
-  uint64_t *all;  /* [padded n] whether they go up */
-  int most;       /* of a cell */
+  words end[2], up[2];
 } news;
 
 static void clear(news *w) {
-  w->room = NEW_MOST;
-  for (int i0 = 0; i0 < w->n; i0 += LANES)
-    for (int i = i0; i < i0 + LANES; i++) {
-      w->end[i] = 1;
-      w->up[i] = 0;
-    }
+  for (int k = 0; k < 2; k++) {
+    w->end[k] = (words){0} + 1;
+    w->up[k] = (words){0};
+  }
 }
 
 /* The zeros below the one bit of a word: the exponent of what it is as a number. */
@@ -183,89 +225,102 @@ static inline uint8_t zeros_below(uint16_t one) {
   return (uint8_t)((bits >> 23) - 127);
 }
 
-static void join(news *w) {
-  if (w->room >= NEW_MOST)
-    return;
-  for (int i0 = 0; i0 < w->n; i0 += LANES) {
-    uint64_t bits[LANES], before[LANES], *all = w->all + i0;
-    uint8_t *count = w->count + i0;
-    for (int i = 0; i < LANES; i++) {
-      bits[i] = w->up[i0 + i];
-      before[i] = count[i];
-    }
-    for (int i = 0; i < LANES; i++)
-      all[i] |= bits[i] << before[i];
-    for (int i = 0; i < LANES; i++)
-      count[i] = (uint8_t)(before[i] + zeros_below(w->end[i0 + i]));
-    uint8_t most = 0;
-    for (int i = 0; i < LANES; i++)
-      most = count[i] > most ? count[i] : most;
-    w->most = mho_max(w->most, most);
+/* They join those that wait: how many these are, and whether they go up. */
+static void join(const news *w, uint8_t *count, uint64_t *all) {
+  uint16_t end[LANES], up[LANES];
+  uint64_t bits[LANES], before[LANES];
+  memcpy(end, w->end, sizeof end);
+  memcpy(up, w->up, sizeof up);
+
+  for (int i = 0; i < LANES; i++) {
+    bits[i] = up[i];
+    before[i] = count[i];
   }
-  clear(w);
+  for (int i = 0; i < LANES; i++)
+    all[i] |= bits[i] << before[i];
+  for (int i = 0; i < LANES; i++)
+    count[i] = (uint8_t)(count[i] + zeros_below(end[i]));
 }
 
-/* Slots were counted as if a cell pulsed in each, which most do not: those that words have room for
- * indeed, unless that is few. */
-static void make_room(news *w) {
-  enum { FEW = 5 };
-  uint16_t ends = 0;
+/* Slots that the words have room for. */
+static int room_in(const news *w) {
+  words both = w->end[0] | w->end[1];
+  uint16_t end[HALF], ends = 0;
+  memcpy(end, &both, sizeof end);
 #pragma omp simd reduction(| : ends)
-  for (int i = 0; i < w->n; i++)
-    ends |= w->end[i];
-  w->room = NEW_MOST - (31 - __builtin_clz(ends));
-  if (w->room < FEW) {
-    w->room = 0;
-    join(w);
-  }
+  for (int i = 0; i < HALF; i++)
+    ends |= end[i];
+  return NEW_MOST - (31 - __builtin_clz(ends));
 }
 
-/* A slot in which the row pulses; turned: with the signs of the columns turned. */
-static void add_slot(news *w, const int16_t *pulses, const int16_t *rises, bool turned) {
-  uint16_t turn = turned ? 0xffff : 0;
-  if (w->room == 0)
-    make_room(w);
-  if (w->room > NEW_MOST)
-    clear(w);
-  w->room--;
-  for (int i0 = 0; i0 < w->n; i0 += LANES)
-#pragma omp simd
-    for (int i = i0; i < i0 + LANES; i++) {
-      uint16_t own = w->end[i] & (uint16_t)pulses[i];
-      w->up[i] |= (uint16_t)(own & ((uint16_t)rises[i] ^ turn));
-      w->end[i] = (uint16_t)(w->end[i] + own);
+/* The pulses of n slots on cells from i0 on. */
+static void add_slots(news *w, int n, const met_slot *slot, int i0) {
+  words end0 = w->end[0], end1 = w->end[1], up0 = w->up[0], up1 = w->up[1];
+  for (int k = 0; k < n; k++) {
+    words pulses0, pulses1, rises0, rises1;
+    memcpy(&pulses0, slot[k].pulses + i0, sizeof pulses0);
+    memcpy(&pulses1, slot[k].pulses + i0 + HALF, sizeof pulses1);
+    memcpy(&rises0, slot[k].rises + i0, sizeof rises0);
+    memcpy(&rises1, slot[k].rises + i0 + HALF, sizeof rises1);
+    pulses0 &= end0;
+    pulses1 &= end1;
+    up0 |= pulses0 & (rises0 ^ slot[k].turn);
+    up1 |= pulses1 & (rises1 ^ slot[k].turn);
+    end0 += pulses0;
+    end1 += pulses1;
+  }
+  *w = (news){{end0, end1}, {up0, up1}};
+}
+
+/* Slots on the cells of a block, LANES of them after another. */
+static void add_dense(int n, const met_slot *slot, int width, uint8_t *count, uint64_t *all) {
+  enum { FEW = 5 }; /* slots for which words are not kept */
+  for (int i0 = 0; i0 < width; i0 += LANES) {
+    int room = NEW_MOST;
+    news w;
+    clear(&w);
+    for (int done = 0; done < n; done += room) {
+      room = done ? room_in(&w) : room;
+      if (room < FEW) {
+        join(&w, count + i0, all + i0);
+        clear(&w);
+        room = NEW_MOST;
+      }
+      room = mho_min(room, n - done);
+      add_slots(&w, room, slot + done, i0);
     }
+    join(&w, count + i0, all + i0);
+  }
 }
 
 /* A sample in which few columns pulse. */
-static void add_few(news *w, const mho_meeting *m, uint32_t mask, bool turned) {
+static void add_few(const mho_meeting *m, uint32_t mask, bool turned, uint8_t *count,
+                    uint64_t *all) {
   int64_t turn = turned ? -1 : 0;
-  join(w);
   for (int j = 0; j < m->n; j++) {
     int i = m->pulses[j];
     int pulses = __builtin_popcount(mask & m->col[j].mask);
     uint64_t bits = (((uint64_t)1 << pulses) - 1) & (uint64_t)(m->rises[j] ^ turn);
-    w->all[i] |= bits << w->count[i];
-    w->count[i] = (uint8_t)(w->count[i] + pulses);
-    w->most = mho_max(w->most, w->count[i]);
+    all[i] |= pulses ? bits << count[i] : 0;
+    count[i] = (uint8_t)(count[i] + pulses);
   }
 }
 
 /* ---------------------------------------------------------------- pulses that are given */
 
-/* Places in a row where at least so many pulses wait (a power of 2), [n] so far; returns how many
- * they are then. */
+/* Cells of a row for which at least so many pulses wait (a power of 2): their places, [n] so far;
+ * returns how many they are then. */
 static int find(mho_slab_pulses *p, int row, int least, int n) {
   uint64_t mask = 0x0101010101010101u * (uint64_t)(uint8_t)-least;
   size_t from = place_of(p, row), to = place_of(p, row + 1);
   for (size_t i = from; i < to; i += sizeof mask) {
     uint64_t eight;
-    memcpy(&eight, p->count + i, sizeof eight);
+    memcpy(&eight, p->w->count + i, sizeof eight);
     if (!(eight & mask))
       continue;
     for (size_t k = i; k < i + sizeof mask; k++) {
       p->found[n] = (uint32_t)k;
-      n += p->count[k] >= least;
+      n += p->w->count[k] >= least;
     }
   }
   return n;
@@ -273,19 +328,20 @@ static int find(mho_slab_pulses *p, int row, int least, int n) {
 
 /* The places found, those with most pulses first. */
 static void sort(mho_slab_pulses *p, int n) {
+  const uint8_t *count = p->w->count;
   int at[MHO_SERIES_MOST + 2] = {0};
   for (int i = 0; i < n; i++)
-    at[p->count[p->found[i]]]++;
+    at[count[p->found[i]]]++;
   for (int k = MHO_SERIES_MOST; k >= 0; k--)
     at[k] += at[k + 1];
   for (int i = 0; i < n; i++)
-    p->order[at[p->count[p->found[i]] + 1]++] = p->found[i];
+    p->order[at[count[p->found[i]] + 1]++] = p->found[i];
 }
 
 /* Give what waits for the cells found, those with most pulses first. */
 static void give_found(mho_slab_pulses *p, int n, uint64_t step, mho_pulse_counts *counts) {
-  uint32_t cols = (uint32_t)p->x->cols, row_size = (uint32_t)padded(p->x->cols);
-  uint32_t first = (uint32_t)p->row0 * cols, beyond = row_size - cols;
+  uint32_t cols = (uint32_t)p->x->cols, row_size = (uint32_t)p->w->cols;
+  uint32_t beyond = row_size - cols;
   sort(p, n);
 
   for (int done = 0; done < n; done += MHO_DEVICE_BLOCK) {
@@ -294,11 +350,11 @@ static void give_found(mho_slab_pulses *p, int n, uint64_t step, mho_pulse_count
     s.n = mho_min(n - done, MHO_DEVICE_BLOCK);
     for (int i = 0; i < s.n; i++) {
       uint32_t at = p->order[done + i];
-      s.cell[i] = first + at - (beyond ? at / row_size * beyond : 0);
-      s.count[i] = p->count[at];
-      s.up[i] = p->up[at];
-      p->count[at] = 0;
-      p->up[at] = 0;
+      s.cell[i] = at - (beyond ? at / row_size * beyond : 0);
+      s.count[i] = p->w->count[at];
+      s.up[i] = p->w->up[at];
+      p->w->count[at] = 0;
+      p->w->up[at] = 0;
       sum += s.count[i];
     }
     counts->half -= 2 * sum; /* these cells are on two lines, and wholly selected */
@@ -319,9 +375,10 @@ static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step
                  mho_pulse_counts *counts) {
   int n = 0;
   for (int i = row; i < row + rows; i++) {
-    if (p->is_used[i - p->row0]) {
+    if (p->w->most[i] >= least) {
       fetch(p->x, i);
       n = find(p, i, least, n);
+      p->w->most[i] = (uint8_t)(least - 1);
     }
     if (n < GATHERED_LEAST)
       continue;
@@ -331,20 +388,24 @@ static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step
   give_found(p, n, step, counts);
 }
 
-void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts) {
-  uint64_t name = p->job->first_sample + (uint64_t)sample;
-  give(p, row, 1, 1, mho__step_slot(name, MHO_STREAM_SLOTS - 1), counts);
+/* Name of pulses that are given at a sample of those present. */
+static uint64_t name_at(const mho_slab_pulses *p, int sample, int when) {
+  return mho__step_slot(p->job->first_sample + (uint64_t)sample, when);
 }
 
-void mho__slab_end(mho_slab_pulses *p, mho_pulse_counts *counts) {
+void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts) {
+  give(p, row, 1, 1, name_at(p, sample, BEFORE_READ), counts);
+}
+
+void mho__slab_next(mho_slab_pulses *p) {
   p->first += p->samples;
   p->samples = p->slots = 0;
-  bool is_last = p->first == p->job->samples;
-  uint64_t name = p->job->first_sample + (uint64_t)p->first - 1;
-  if (!is_last && p->most <= WAIT_MOST)
-    return;
-  give(p, p->row0, p->rows, is_last ? 1 : GIVEN_LEAST, mho__step_slot(name, 0), counts);
-  p->most = GIVEN_LEAST;
+}
+
+void mho__slab_give(mho_slab_pulses *p, mho_pulse_counts *counts) {
+  bool is_at_end = p->first > 0;
+  uint64_t name = is_at_end ? name_at(p, p->first - 1, AT_END) : name_at(p, 0, AT_REST);
+  give(p, p->row0, p->rows, 1, name, counts);
 }
 
 /* ---------------------------------------------------------------- a row */
@@ -358,45 +419,92 @@ typedef struct visit {
 
 /* The samples from .. to-1 in which the row pulses. */
 static int find_visits(mho_slab_pulses *p, int row, int8_t chop, int from, int to, visit *out) {
-  int n = 0;
+  int met[MHO_SLAB_SAMPLES], n = 0;
   for (int s = from - p->first; s < to - p->first; s++) {
-    const mho_pulse_train *t = p->left[s].next;
-    if (t == p->left[s].end || (int)mho__train_line(t) != row)
-      continue;
-    out[n++] = (visit){s, t->mask, (t->line & MHO_TRAIN_NEGATIVE ? -1 : 1) * chop < 0};
-    p->left[s].next++;
+    met[n] = s;
+    n += p->next_line[s] == row;
+  }
+
+  for (int k = 0; k < n; k++) {
+    int s = met[k];
+    const mho_pulse_train *t = p->left[s].next++;
+    out[k] = (visit){s, t->mask, (t->line & MHO_TRAIN_NEGATIVE ? -1 : 1) * chop < 0};
+    p->next_line[s] = next_line(&p->left[s]);
   }
   return n;
 }
 
-static void coincide(mho_slab_pulses *p, int row, int block, int n, const visit *v) {
-  size_t first = place_of(p, row) + (size_t)block * MHO_DEVICE_BLOCK;
-  int row_size = padded(p->x->cols);
-  news w;
-  w.n = mho_min(row_size - block * MHO_DEVICE_BLOCK, MHO_DEVICE_BLOCK);
-  w.count = p->count + first;
-  w.all = p->up + first;
-  w.room = NEW_MOST + 1;
-  w.most = p->most;
-
-  for (int k = 0; k < n; k++) {
+/* Visits from the first on that a block meets in few columns, or in many; the slots of the latter.
+ * Returns how many. */
+static int find_alike(const mho_slab_pulses *p, int block, int n, const visit *v, int *slots,
+                      met_slot *slot) {
+  int row_size = p->w->cols, k = 0;
+  *slots = 0;
+  for (; k < n; k++) {
     const mho_meeting *m = meeting_of(p, v[k].s, block);
-    if (m->few) {
-      add_few(&w, m, v[k].mask, v[k].turned);
-      continue;
-    }
+    if (m->few)
+      break;
     for (uint32_t left = v[k].mask; left; left &= left - 1)
-      add_slot(&w, m->pulses + __builtin_ctz(left) * row_size, m->rises, v[k].turned);
+      slot[(*slots)++] = (met_slot){.pulses = m->pulses + __builtin_ctz(left) * row_size,
+                                    .rises = m->rises,
+                                    .turn = v[k].turned ? 0xffff : 0};
   }
-  join(&w);
-  p->most = w.most;
+  return k;
 }
 
-void mho__slab_row(mho_slab_pulses *p, int row, int8_t chop, int from, int to) {
-  visit v[SLOTS_MOST];
+/* Visits of a row on a block of columns: those in few columns one by one, others together. */
+static void coincide(mho_slab_pulses *p, int row, int block, int n, const visit *v) {
+  size_t first = place_of(p, row) + (size_t)block * MHO_DEVICE_BLOCK;
+  int width = mho_min(p->w->cols - block * MHO_DEVICE_BLOCK, MHO_DEVICE_BLOCK);
+  uint8_t *count = p->w->count + first;
+  uint64_t *all = p->w->up + first;
+  met_slot slot[MHO_SERIES_MOST];
+
+  for (int k = 0; k < n; k++) {
+    int slots;
+    k += find_alike(p, block, n - k, v + k, &slots, slot);
+    if (slots)
+      add_dense(slots, slot, width, count, all);
+    if (k < n)
+      add_few(meeting_of(p, v[k].s, block), v[k].mask, v[k].turned, count, all);
+  }
+}
+
+/* Most pulses that wait for a cell of the row. */
+static void find_most(mho_slab_pulses *p, int row) {
+  const uint8_t *count = p->w->count + place_of(p, row);
+  uint8_t most = 0;
+#pragma omp simd reduction(max : most)
+  for (int i = 0; i < p->w->cols; i++)
+    most = count[i] > most ? count[i] : most;
+  p->w->most[row] = most;
+}
+
+/* Visits from the first on for which there is room beside what waits, at most n. */
+static int fitting(int n, const visit *v, int room) {
+  int k = 0;
+  for (; k < n; k++) {
+    room -= __builtin_popcount(v[k].mask);
+    if (room < 0)
+      break;
+  }
+  return k;
+}
+
+void mho__slab_row(mho_slab_pulses *p, int row, int8_t chop, int from, int to,
+                   mho_pulse_counts *counts) {
+  visit v[MHO_SLAB_SAMPLES];
   int n = find_visits(p, row, chop, from, to, v);
-  if (n)
-    use_row(p, row);
-  for (int block = 0; block < blocks_of(p->x->cols) && n; block++)
-    coincide(p, row, block, n, v);
+
+  for (int k = 0; k < n;) {
+    int room = MHO_SERIES_MOST - p->w->most[row], some = fitting(n - k, v + k, room);
+    if (some == 0 || (room < ROOM_LEAST && some < n - k)) {
+      give(p, row, 1, GIVEN_LEAST, name_at(p, p->first + v[k].s, WHEN_FULL), counts);
+      continue;
+    }
+    for (int block = 0; block < blocks_of(p->x->cols); block++)
+      coincide(p, row, block, some, v + k);
+    find_most(p, row);
+    k += some;
+  }
 }

@@ -84,6 +84,8 @@ static bool new_tables(mho_tiki *own, const mho_own_site *site) {
     own->col_of_pass = new_choppers(passes_of(own, site) * cols);
     ok = ok && own->col && own->col_of_pass;
   }
+  if (mho_crossbar_has_cells(own->fast))
+    ok = ok && !mho__waiting_new(&own->waiting, site->slow->rows, site->slow->cols, NULL);
   if (mho_array_has_wires(&site->e->array_config)) {
     own->wired = mho_alloc(cells, sizeof *own->wired);
     ok = ok && own->wired;
@@ -92,6 +94,13 @@ static bool new_tables(mho_tiki *own, const mho_own_site *site) {
 }
 
 /* ---------------------------------------------------------------- all of it */
+
+/* Others see A through the weights, its wires, its leak, and the care that its cells need. */
+static bool is_apart(const mho_tiki *own, const mho_own_site *site, double gamma) {
+  const mho_device_config *device = &site->e->device_config;
+  return mho_crossbar_has_cells(own->fast) && !(gamma > 0) && !own->wired && !(device->leak > 0) &&
+         !own->fast->mapping->tend;
+}
 
 static mho_err fill(mho_tiki *own, const mho_own_site *site, mho_errinfo *ei) {
   bool shifts = own->keys->symmetry == MHO_SYMMETRY_SHIFT && own->keys->variant != MHO_TIKI_AGAD;
@@ -105,6 +114,7 @@ static mho_err fill(mho_tiki *own, const mho_own_site *site, mho_errinfo *ei) {
   if (shifts && mho_crossbar_has_cells(own->fast))
     err = find_shift(own, site, ei);
   double gamma = mho__tiki_gamma(site->e);
+  own->is_apart = is_apart(own, site, gamma);
   if (!err && gamma > 0 && mho_crossbar_has_cells(own->fast))
     err = mho_crossbar_borrow(site->slow, own->fast, gamma, own->row, own->col, ei);
   return err;
@@ -135,6 +145,7 @@ void mho__tiki_free(void *of) {
   if (!own)
     return;
 
+  mho__waiting_free(&own->waiting);
   mho_crossbar_free(own->fast);
   mho_free(own->buffer);
   mho_free(own->mean);
@@ -192,6 +203,20 @@ void mho__tiki_restored(void *of) {
   own->at.turn = fmin(fmax(own->at.turn, 0), latest);
   own->at.x_max = fmax(own->at.x_max, 0);
   own->at.d_max = fmax(own->at.d_max, 0);
+}
+
+int mho__tiki_waiting(void *of, bool restored, mho_cells_piece *pieces) {
+  mho_tiki *own = of;
+  mho_waiting *w = &own->waiting;
+  size_t cells = (size_t)w->rows * (size_t)w->cols;
+  if (!mho__tiki_waits(own))
+    return 0;
+
+  if (restored)
+    mho__waiting_restored(w);
+  pieces[0] = (mho_cells_piece){w->count, cells * sizeof *w->count, 0};
+  pieces[1] = (mho_cells_piece){w->up, cells * sizeof *w->up, 0};
+  return 2;
 }
 
 void mho__tiki_wired(void *of) {

@@ -369,7 +369,7 @@ static void take(const mho_outer_job *job, mho_slab_pulses *p, const reads *r, i
     bool is_read = event < r->end;
     int until = is_read ? samples_before(own, event) : to;
     if (p)
-      mho__slab_row(p, row, own->row ? own->row[row] : 1, from, until);
+      mho__slab_row(p, row, own->row ? own->row[row] : 1, from, until, counts);
     else
       add_exactly(job, row, from, until);
     if (!is_read)
@@ -383,11 +383,17 @@ static void take(const mho_outer_job *job, mho_slab_pulses *p, const reads *r, i
   }
 }
 
+static void begin_slab(mho_slab_pulses *p, const mho_outer_job *job, int row0, int rows) {
+  mho_tiki *own = job->own;
+  mho_real *room = job->scratch + mho__tiki_scratch(own->fast);
+  mho__slab_begin(p, job, own->fast, &own->waiting, row0, rows, room);
+}
+
 /* All samples on the rows of a slab of cells, some at a time. */
 static void pulse_slab(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
   const mho_tiki *own = job->own;
   mho_slab_pulses p;
-  mho__slab_begin(&p, job, own->fast, row0, rows, job->scratch + mho__tiki_scratch(own->fast));
+  begin_slab(&p, job, row0, rows);
 
   for (int from = 0, to = 0; from < job->samples; from = to) {
     for (; to < job->samples; to++) {
@@ -399,8 +405,10 @@ static void pulse_slab(const mho_outer_job *job, int row0, int rows, mho_pulse_c
     reads r = reads_after(job, from, to);
     for (int row = row0; row < row0 + rows; row++)
       take(job, &p, &r, row, from, to, counts);
-    mho__slab_end(&p, counts);
+    mho__slab_next(&p);
   }
+  if (!mho__tiki_waits(own))
+    mho__slab_give(&p, counts);
 }
 
 /* The same of weights that take any change. */
@@ -421,9 +429,25 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
     add_slab(job, row0, rows, counts);
 
   counts->coincided += counts->set + counts->reset - before;
-  mho_crossbar_refresh(own->fast, first, n);
+  if (!mho__tiki_waits(own))
+    mho_crossbar_refresh(own->fast, first, n);
   if (job->xb->borrowed)
     mho_crossbar_refresh(job->xb, first, n);
+}
+
+/* What waits for the cells is given to them. */
+static void rest(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
+  mho_tiki *own = job->own;
+  size_t cols = (size_t)job->xb->cols;
+  double before = counts->set + counts->reset;
+  mho_slab_pulses p;
+  if (!mho__tiki_waits(own))
+    return;
+
+  begin_slab(&p, job, row0, rows);
+  mho__slab_give(&p, counts);
+  counts->coincided += counts->set + counts->reset - before;
+  mho_crossbar_refresh(own->fast, (size_t)row0 * cols, (size_t)rows * cols);
 }
 
 /* The samples are done, in order: what they were like goes into the means with the last of a
@@ -548,10 +572,12 @@ const mho_scheme mho_scheme_tiki_taka = {
     .replay = replay,
     .begin = begin,
     .end = end,
+    .rest = rest,
     .own_new = mho__tiki_new,
     .own_free = mho__tiki_free,
     .fast = mho__tiki_fast,
     .pieces = mho__tiki_pieces,
     .restored = mho__tiki_restored,
+    .waiting = mho__tiki_waiting,
     .wired = mho__tiki_wired,
 };

@@ -30,14 +30,17 @@ typedef struct mho_tiki_standing {
   double x_max, d_max; /**< running means; 0: of none yet */
 } mho_tiki_standing;
 
-/** What is kept of a connection; all but the fast array, the shift and what is of the term under
- *  way is part of a checkpoint. */
+/** What is kept of a connection; all but the fast array, the shift, what waits and what is of the
+ *  term under way is part of a checkpoint in any case. */
 typedef struct mho_tiki {
   const mho_tiki_keys *keys;
-  mho_crossbar *fast; /**< A */
-  mho_rng rng;        /**< of what transfers draw */
-  int reads;          /**< that are averaged for one */
-  double fast_rate;   /**< see mho__tiki_fast_rate */
+  mho_crossbar *fast;  /**< A */
+  mho_waiting waiting; /**< pulses of its cells; of the ideal device none */
+  /** From one batch to the next nothing but pulses and transfers sees A, or changes it. */
+  bool is_apart;
+  mho_rng rng;      /**< of what transfers draw */
+  int reads;        /**< that are averaged for one */
+  double fast_rate; /**< see mho__tiki_fast_rate */
   mho_tiki_standing at;
   mho_real *buffer; /**< [cells] H, in thresholds; NULL with v1 */
   mho_real *mean;   /**< [cells] mu; NULL but with agad */
@@ -55,6 +58,10 @@ typedef struct mho_tiki {
 /** Number of the first read after the outer product number k, in a run without others. */
 static inline uint64_t mho__tiki_event(const mho_tiki_keys *p, uint64_t k) {
   return k / (uint64_t)p->transfer_every * (uint64_t)p->transfer_reads;
+}
+/** Whether pulses wait from one batch to the next: until their row is read, or the epoch ends. */
+static inline bool mho__tiki_waits(const mho_tiki *own) {
+  return own->is_apart && !own->fast->lines;
 }
 /** auto_granularity over the outer products between two reads of one of `rows` rows; 1 without. */
 double mho__tiki_share(const mho_tiki_keys *p, int rows);
@@ -83,6 +90,7 @@ void mho__tiki_free(void *own);
 mho_crossbar *mho__tiki_fast(void *own);
 int mho__tiki_pieces(void *own, mho_cells_piece *pieces);
 void mho__tiki_restored(void *own);
+int mho__tiki_waiting(void *own, bool restored, mho_cells_piece *pieces);
 void mho__tiki_wired(void *own);
 
 /** Read the row whose turn it is, and pass it on to C. (transfer.c)

@@ -550,6 +550,53 @@ static bool are_arrays(const mho_trainer *t, const char *at) {
   return true;
 }
 
+/* What a scheme has left for later, see mho_scheme.waiting. */
+static int waiting_of(const mho_trainer *t, int c, bool restored, piece *p) {
+  const mho_updater *u = t->updater;
+  return u->own && u->scheme->waiting ? u->scheme->waiting(u->own[c], restored, p) : 0;
+}
+
+static size_t waiting_size(const mho_trainer *t) {
+  size_t size = 0;
+  piece p[MHO_OWN_PIECES];
+  for (int c = 0; c < t->net->n_trained; c++) {
+    int n = waiting_of(t, c, false, p);
+    for (int i = 0; i < n; i++)
+      size += p[i].size;
+  }
+  return size;
+}
+
+static bool takes_waiting(const mho_trainer *t) {
+  return waiting_size(t) > 0;
+}
+
+/* Nothing waits when an epoch has ended. */
+static bool has_waiting(const mho_trainer *t) {
+  return (t->at.batch > 0 || t->at.pass > 0) && takes_waiting(t);
+}
+
+static void copy_waiting(const mho_trainer *t, char *at, bool out) {
+  piece p[MHO_OWN_PIECES];
+  for (int c = 0; c < t->net->n_trained; c++) {
+    int n = waiting_of(t, c, false, p);
+    for (int i = 0; i < n; i++)
+      copy(&at, p[i].data, p[i].size, out);
+    if (!out)
+      waiting_of(t, c, true, p);
+  }
+}
+
+static void clear_waiting(const mho_trainer *t) {
+  piece p[MHO_OWN_PIECES];
+  for (int c = 0; c < t->net->n_trained; c++) {
+    int n = waiting_of(t, c, false, p);
+    for (int i = 0; i < n; i++)
+      memset(p[i].data, 0, p[i].size);
+    waiting_of(t, c, true, p);
+  }
+}
+
 /* Both: of arrays that learn apart from the rest, and of those that follow from weights that came
  * from elsewhere. */
 static size_t controls_size(const mho_trainer *t) {
@@ -586,6 +633,7 @@ enum {
   IMPORTANCE,
   CONTROLS,
   NODES,
+  WAITING,
   EXTRAS
 };
 static const struct extra {
@@ -624,6 +672,8 @@ static const struct extra {
                     has_importance, takes_importance, copy_importance},
     [CONTROLS] = {1u << 29, "arrays of controls and updates that connections had", 0, ANY,
                   controls_size, has_controls, takes_always, copy_controls},
+    [WAITING] = {1u << 31, "pulses that wait", 0, ANY, waiting_size, has_waiting, takes_waiting,
+                 copy_waiting},
 };
 
 /* Bits of what this trainer would save besides the arrays. */
@@ -841,6 +891,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   }
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
     clear_rests(t);
+  if (!take(t, h.version, WAITING, bytes + begin[WAITING]))
+    clear_waiting(t);
 
   /* The effective matrices follow, with what wires change of them. */
   take(t, h.version, SCALES, bytes + begin[SCALES]);

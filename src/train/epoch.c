@@ -246,6 +246,8 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
 
   double start = mho_seconds(), before = t->at.sums.wall_s;
   err = finish_epoch(t, size, batches, ei);
+  if (!err)
+    mho__updater_rest(t->updater);
   t->at.sums.wall_s = before + mho_seconds() - start;
   fill_row(t, row);
   if (err != MHO_EINTERRUPTED) {

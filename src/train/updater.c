@@ -300,6 +300,22 @@ static void replay_round(update_job *job) {
   }
 }
 
+/* What replays have left for later, on a slab: behind all samples so far. */
+static void rest_slab(void *arg, int i, int thread) {
+  const update_job *job = arg;
+  mho_updater *u = job->u;
+  mho_slab *s = &u->slab[i];
+  const mho_connection *k = &u->net->connection[s->connection];
+  uint64_t positions = k->conv.kernel ? (uint64_t)k->positions : 1;
+  uint64_t samples = (uint64_t)u->at->update * (uint64_t)u->e->train.batch;
+  mho_outer_job o = {.xb = k->xb,
+                     .params = u->e->scheme.params,
+                     .own = u->own ? u->own[s->connection] : NULL,
+                     .first_sample = mho__sample_of_term(samples * positions, 0),
+                     .scratch = u->scratch[thread]};
+  u->scheme->rest(&o, s->row0, s->rows, &s->counts);
+}
+
 static void leak_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   const mho_slab *s = &job->u->slab[i];
@@ -420,19 +436,23 @@ void mho__updater_refresh(mho_updater *u, bool full) {
 
 /* ---------------------------------------------------------------- an update */
 
+static void count_slabs(mho_updater *u) {
+  for (int i = 0; i < u->n_slabs; i++)
+    mho__standing_count(u->at, u->slab[i].connection, &u->slab[i].counts);
+}
+
 /* Pulses of the update, and which connections it has taught. */
 static void count_pulses(const update_job *job) {
   mho_updater *u = job->u;
   bool has_products = u->scheme->replay != NULL;
-  int n_slabs = job->used_slabs ? u->n_slabs : 0;
 
   for (int c = 0; c < u->net->n_trained; c++) {
     if (has_products)
       mho__standing_count(u->at, c, &u->products[c].counts);
     u->at->taught[c] += has_products ? !u->products[c].change.skip : !change_of(job, c).skip;
   }
-  for (int i = 0; i < n_slabs; i++)
-    mho__standing_count(u->at, u->slab[i].connection, &u->slab[i].counts);
+  if (job->used_slabs)
+    count_slabs(u);
 }
 
 void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
@@ -461,6 +481,15 @@ void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
   u->at->update++;
   mho__updater_refresh(u, false);
   mho_network_refresh(u->net, u->at->update, false);
+}
+
+void mho__updater_rest(mho_updater *u) {
+  update_job job = {.u = u};
+  if (!u->scheme->rest)
+    return;
+  use_slabs(&job);
+  mho_pool_run(u->pool, u->n_slabs, rest_slab, &job);
+  count_slabs(u);
 }
 
 void mho__updater_wrote(mho_updater *u, const mho_pulse_counts *counts) {

@@ -86,6 +86,8 @@ void mho__updater_rescale(mho_updater *u);
 
 /** Change the weights by what the rule makes of a lesson's samples: an update more is done. */
 void mho__updater_apply(mho_updater *u, const mho_lesson *l);
+/** An epoch ends: what the scheme has left for later is applied, and counted. */
+void mho__updater_rest(mho_updater *u);
 /** A rule has pulsed devices by itself: count that, [n_trained], and let other cells and the next
  *  reads feel it. */
 void mho__updater_wrote(mho_updater *u, const mho_pulse_counts *counts);

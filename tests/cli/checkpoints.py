@@ -65,7 +65,7 @@ def test_header():
         refused('eval', 'last', '--db', 'a.db', says=says)
 
     # a bit of the version that nobody knows, and each length but its own
-    is_refused('a.db', put(blob, '<I', 8, 2 | CHECKSUM | 1 << 31)[1], 'not one that this mho reads')
+    is_refused('a.db', put(blob, '<I', 8, 2 | CHECKSUM | 1 << 15)[1], 'not one that this mho reads')
     for n in (0, 7, 143, len(blob) // 2, len(blob) - 1):
         is_refused('a.db', blob[:n], 'checkpoint')
     is_refused('a.db', blob + b'\0', 'belongs to another config')

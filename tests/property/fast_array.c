@@ -14,6 +14,10 @@
   "device: {model: soft_bounds, step_up: 0.01, step_down: 0.02, mapping: %s, "                     \
   "variation: {step: 0.2, g_low: 0.05}}\n"
 
+#define SOFT_NOISY                                                                                 \
+  "device: {model: soft_bounds, step_up: 0.01, step_down: 0.02, cycle_to_cycle: 0.3}\n"            \
+  "update: {scheme: tiki_taka, variant: chopped, transfer_every: 5}\n"
+
 typedef struct training {
   mho_experiment *e;
   mho_trainer *t;
@@ -459,6 +463,128 @@ static void test_meetings(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- pulses that wait */
+
+/* Two epochs in which pulses wait from batch to batch, or are given with each. */
+static training train_waiting(const char *yaml, bool waits, mho_epoch_row *row) {
+  training n = training_new(yaml);
+  for (int c = 0; c < n.net->n_trained; c++) {
+    assert_true(own_of(&n, c)->is_apart);
+    own_of(&n, c)->is_apart = waits;
+  }
+  for (int epoch = 0; epoch < 2; epoch++)
+    OK(mho_trainer_epoch(n.t, &row[epoch], &ei));
+  return n;
+}
+
+static void same_banks(const mho_crossbar *a, const mho_crossbar *b) {
+  for (int k = 0; k < a->n_banks; k++)
+    if (a->bank[k])
+      assert_memory_equal(a->bank[k]->g, b->bank[k]->g, mho_crossbar_cells(a) * sizeof(float));
+}
+
+/* Devices without noise do not know when they get pulses: both arrays hold the same, and as much
+ * was counted in every epoch. */
+static void test_waiting_is_giving(void **state) {
+  static const char *const cases[] = {
+      "network: {hidden: [40]}\nrule: bp\nupdate: {scheme: tiki_taka, variant: chopped}\n",
+      "network: {hidden: [40], biases: true}\nupdate: {scheme: tiki_taka, variant: chopped, "
+      "chop_in: 0.2, chop_out: 0.2, auto_granularity: 0, fast_mapping: reference}\n",
+      "network: {topology: conv, conv: [4x3 pool2, 5x3], biases: true}\nrule: bp\n"
+      "update: {scheme: tiki_taka, variant: agad, chop_in: 0.5, transfer_every: 4, reset: 0.1}\n",
+      "network: {hidden: [70]}\nrule: bp\nupdate: {scheme: tiki_taka, variant: v1, fast_rate: 20, "
+      "transfer_every: 7, transfer_reads: 3}\n",
+      "network: {hidden: [30, 20]}\nrule: balance\nupdate: {scheme: tiki_taka, variant: v2, "
+      "transfer_every: 20, apply: sample}\n",
+  };
+  for (int i = 0; i < MHO_COUNT(cases); i++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             "dataset: {train: 200}\ntrain: {batch: 50, epochs: 2}\ndevice: {model: soft_bounds, "
+             "step_up: 0.01, step_down: 0.02, variation: {step: 0.2, g_low: 0.05}}\n%s",
+             cases[i]);
+    mho_epoch_row late[2], soon[2];
+    training a = train_waiting(yaml, true, late), b = train_waiting(yaml, false, soon);
+    for (int c = 0; c < a.net->n_trained; c++) {
+      same_banks(own_of(&a, c)->fast, own_of(&b, c)->fast);
+      same_banks(a.net->connection[c].xb, b.net->connection[c].xb);
+      for (int row = 0; row < own_of(&a, c)->waiting.rows; row++)
+        assert_int_equal(own_of(&a, c)->waiting.most[row], 0);
+    }
+    for (int epoch = 0; epoch < 2; epoch++) {
+      assert_true(late[epoch].set_pulses == soon[epoch].set_pulses);
+      assert_true(late[epoch].reset_pulses == soon[epoch].reset_pulses);
+      assert_true(late[epoch].verify_reads == soon[epoch].verify_reads);
+      assert_true(late[epoch].loss == soon[epoch].loss && late[epoch].set_pulses > 1000);
+    }
+    mho_energy_row spent[2][MHO_ENERGY_TERMS];
+    OK(mho_trainer_energy(a.t, spent[0], &ei));
+    OK(mho_trainer_energy(b.t, spent[1], &ei));
+    for (int k = 0; k < MHO_ENERGY_TERMS; k++)
+      assert_true(spent[0][k].joule == spent[1][k].joule && spent[0][k].count == spent[1][k].count);
+    training_free(&a);
+    training_free(&b);
+  }
+}
+
+/* In an epoch much waits; what waits is part of a checkpoint, and a wrong one is put right. */
+static void test_waiting_is_saved(void **state) {
+  const volatile sig_atomic_t stop = 1;
+  mho_context ctx = {.stop = &stop};
+  mho_epoch_row row;
+  mho_checkpoint_row saved;
+  training n = training_new(NET SOFT_NOISY), other = training_new(NET SOFT_NOISY);
+  mho_trainer_free(n.t);
+  OK(mho_trainer_new(&ctx, n.e, &n.t, &ei));
+  assert_int_equal(mho_trainer_epoch(n.t, &row, &ei), MHO_EINTERRUPTED);
+  OK(mho_trainer_save(n.t, &saved, &ei));
+  OK(mho_trainer_load(other.t, &saved.blob, &ei));
+
+  mho_waiting *a = &own_of(&n, 0)->waiting, *b = &own_of(&other, 0)->waiting;
+  size_t cells = (size_t)a->rows * (size_t)a->cols;
+  int most = 0;
+  for (int i = 0; i < a->rows; i++)
+    most = mho_max(most, a->most[i]);
+  assert_true(most > 2);
+  assert_memory_equal(a->count, b->count, cells * sizeof *a->count);
+  assert_memory_equal(a->up, b->up, cells * sizeof *a->up);
+  assert_memory_equal(a->most, b->most, (size_t)a->rows * sizeof *a->most);
+
+  memset(b->count, 0xff, cells * sizeof *b->count);
+  b->count[3] = 2;
+  memset(b->up, 0xff, cells * sizeof *b->up);
+  mho__waiting_restored(b);
+  assert_true(b->count[0] == MHO_SERIES_MOST && b->most[0] == MHO_SERIES_MOST && b->up[3] == 3);
+  mho_blob_free(&saved.blob);
+  training_free(&n);
+  training_free(&other);
+}
+
+/* Where somebody else looks at the fast array, or changes it, nothing waits. */
+static void test_who_looks(void **state) {
+  static const struct {
+    const char *more;
+    bool waits;
+  } cases[] = {
+      {"device: linear\nupdate: {scheme: tiki_taka}\n", true},
+      {"device: linear\nupdate: {scheme: tiki_taka, gamma: 0.1}\n", false},
+      {"device: {model: linear, leak: {lifetime: 1e4}}\nupdate: {scheme: tiki_taka}\n", false},
+      {"device: {model: linear, mapping: one_sided}\n"
+       "update: {scheme: tiki_taka, symmetry: none}\n",
+       false},
+      {"device: linear\nupdate: {scheme: tiki_taka}\narray: {wire: {r_word: 1 ohm}}\n", false},
+      {"device: linear\nupdate: {scheme: tiki_taka}\narray: {write: {select: half}}\n", false},
+      {"update: {scheme: tiki_taka, variant: v1}\n", false},
+  };
+  for (int i = 0; i < MHO_COUNT(cases); i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml, NET "%s", cases[i].more);
+    training n = training_new(yaml);
+    assert_int_equal(mho__tiki_waits(own_of(&n, 0)), cases[i].waits);
+    training_free(&n);
+  }
+}
+
 /* ---------------------------------------------------------------- refused */
 
 static void refused(const char *yaml, const char *sentence) {
@@ -503,6 +629,9 @@ int main(void) {
       cmocka_unit_test(test_defaults_go_by_states),
       cmocka_unit_test(test_noise_of_states),
       cmocka_unit_test(test_meetings),
+      cmocka_unit_test(test_waiting_is_giving),
+      cmocka_unit_test(test_waiting_is_saved),
+      cmocka_unit_test(test_who_looks),
       cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);

@@ -205,6 +205,8 @@ static void test_tolerance(void **state) {
 }
 
 static const char *hardware[] = {
+    "network: {hidden: [20, 16]}\ntrain: {batch: 30}\ndevice: {model: soft_bounds, cycle_to_cycle: "
+    "0.3, write_noise: 0.01}\nupdate: {scheme: tiki_taka, variant: chopped, transfer_every: 3}\n",
     "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3, variation: "
     "{step: 0.2}}\nupdate: {scheme: tiki_taka, variant: chopped, chop_in: 0.2, chop_out: 0.2, "
     "gamma: 0.2, transfer_every: 3}\narray: {read_noise: 0.01, adc_bits: 8}\n",

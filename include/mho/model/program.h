@@ -108,6 +108,9 @@ typedef struct mho_scheme {
    *  after every replay of some. One thread. Nullable, both. */
   void (*begin)(const mho_outer_job *job);
   void (*end)(const mho_outer_job *job);
+  /** Apply what replay has left for later to a slab, in a job without samples, whose number is the
+   *  next one's. Called when an epoch ends, slabs side by side. Nullable: it leaves nothing. */
+  void (*rest)(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts);
   /** What it keeps of every trained connection; nullable, and then all that follows is. Called
    *  when the connection's crossbar is there, which must outlive it. @return MHO_OK; MHO_ENOMEM;
    *  MHO_ECONFIG. */
@@ -120,6 +123,9 @@ typedef struct mho_scheme {
    *  at most MHO_OWN_PIECES; and: they have come from one. */
   int (*pieces)(void *own, mho_cells_piece *pieces);
   void (*restored)(void *own);
+  /** What replay has left for later, all zero where there is nothing; nullable: see rest. @return
+   *  how many pieces. restored: they have come from a checkpoint, or are all zero anew. */
+  int (*waiting)(void *own, bool restored, mho_cells_piece *pieces);
   void (*wired)(void *own); /**< what wires make of that array is known anew */
 } mho_scheme;
 
