@@ -7,11 +7,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/sparse_product.h"
 
+/* Tuned for a processor newer than itself, the compiler reads what is used more than once from
+ * memory for every use: a product back then takes 2.5 times as long. */
+#pragma GCC optimize("schedule-insns")
+
 #include <string.h>
 
 #include "base/nonzero.h"
 
-enum { ROWS = 4 }; /* that are added at a time */
+enum { ROWS = 8, BESIDE = 4 }; /* rows that are added at a time, and samples they are added to */
 
 /* A product under way, with some rows of the matrix and what drives them. */
 typedef struct product {
@@ -41,19 +45,46 @@ static bool is_driven(const product *p, int i, int m) {
   return false;
 }
 
-static void add_rows(const product *p) {
-  const mho_real *w0 = p->row[0], *w1 = p->row[1], *w2 = p->row[2], *w3 = p->row[3];
-  for (int s = 0; s < p->n; s++) {
-    const mho_real *x = p->factor[s];
-    mho_real *to = p->y + (size_t)s * (size_t)p->cols;
+/* What some rows bring to one sample, ... */
+static void add_rows_to(const product *p, int s) {
+  const mho_real *x = p->factor[s];
+  mho_real *to = p->y + (size_t)s * (size_t)p->cols;
 #pragma omp simd
-    for (int j = 0; j < p->cols; j++) {
-      mho_real sum = to[j] + x[0] * w0[j];
-      sum += x[1] * w1[j];
-      sum += x[2] * w2[j];
-      to[j] = sum + x[3] * w3[j];
-    }
+  for (int j = 0; j < p->cols; j++) {
+    mho_real sum = to[j];
+    for (int k = 0; k < ROWS; k++)
+      sum += x[k] * p->row[k][j];
+    to[j] = sum;
   }
+}
+
+/* ... and to BESIDE of them from s0 on, for which they are read once. */
+static void add_rows_beside(const product *p, int s0) {
+  const mho_real *w[ROWS];
+  mho_real *to = p->y + (size_t)s0 * (size_t)p->cols, x[BESIDE][ROWS];
+  size_t cols = (size_t)p->cols;
+  memcpy(x, p->factor[s0], sizeof x);
+  memcpy(w, p->row, sizeof w);
+
+#pragma omp simd
+  for (size_t j = 0; j < cols; j++) {
+    mho_real sum[BESIDE];
+    for (size_t s = 0; s < BESIDE; s++)
+      sum[s] = to[s * cols + j];
+    for (int k = 0; k < ROWS; k++)
+      for (size_t s = 0; s < BESIDE; s++)
+        sum[s] += x[s][k] * w[k][j];
+    for (size_t s = 0; s < BESIDE; s++)
+      to[s * cols + j] = sum[s];
+  }
+}
+
+static void add_rows(const product *p) {
+  int beside = p->n / BESIDE * BESIDE;
+  for (int s = 0; s < beside; s += BESIDE)
+    add_rows_beside(p, s);
+  for (int s = beside; s < p->n; s++)
+    add_rows_to(p, s);
 }
 
 static void take_row(product *p, int i) {
@@ -155,10 +186,16 @@ static void add_whole(tile *t) {
   for (int s = 0; s < TILE_SAMPLES; s++)
     x[s] = t->x + (size_t)(s < t->samples ? s : 0) * cols;
 
-  for (size_t j = 0; j + VECTOR <= cols; j += VECTOR)
-    for (int i = 0; i < TILE_ROWS; i++)
+  for (size_t j = 0; j + VECTOR <= cols; j += VECTOR) {
+    vec driven[TILE_SAMPLES];
+    for (int s = 0; s < TILE_SAMPLES; s++)
+      driven[s] = load(x[s] + j);
+    for (int i = 0; i < TILE_ROWS; i++) {
+      vec row = load(w[i] + j);
       for (int s = 0; s < TILE_SAMPLES; s++)
-        sum[i][s] += load(w[i] + j) * load(x[s] + j);
+        sum[i][s] += row * driven[s];
+    }
+  }
   memcpy(t->sum, sum, sizeof sum);
 }
 
