@@ -93,20 +93,6 @@ static double voltage_into(const mho_network *net, int l) {
   return l == 1 ? 1 : net->resistive->voltage;
 }
 
-/* The gains of node j of a layer, over those of all, and the voltage that it is kept at. */
-static double gain_at(const mho_network *net, int l, int j) {
-  const mho_real *gains = mho_resistive_gains(net, l);
-  return gains ? (double)gains[j] : 1;
-}
-static double current_gain_at(const mho_network *net, int l, int j) {
-  const mho_real *gains = mho_resistive_currents(net, l);
-  return gains ? (double)gains[j] : 1;
-}
-static double threshold_at(const mho_network *net, int l, int j) {
-  const mho_real *thresholds = mho_resistive_thresholds(net, l);
-  return thresholds ? (double)thresholds[j] : 0;
-}
-
 /* The link that joins a layer with the one before it, from there or back. */
 static const mho_link *link_into(const mho_network *net, int l) {
   return &net->link[net->layer[l].forward];
@@ -298,9 +284,7 @@ typedef struct junction {
 } junction;
 
 static junction junction_of(const mho_network *net) {
-  const mho_resistive_config *c = net->resistive;
-  double unit = net->array.read_voltage / c->input_gain;
-  return (junction){.i_s = c->i_s, .v_t = c->n_vt / unit};
+  return (junction){.i_s = net->resistive->i_s, .v_t = mho_resistive_n_vt(net)};
 }
 
 /* v of a node that a junction from ground keeps up: loads of conductance s, currents n. */
@@ -331,18 +315,17 @@ static double node_change(const junction *d, double s, double v, double dn) {
  * threshold, and the source of the threshold supplies the rest. */
 static double current_left(const mho_network *net, int l, int j, double n, double s, double v,
                            double weight, mho_balance *b) {
-  int side = mho_resistive_side(net, l, j), rectifier = net->resistive->rectifier;
-  double left = n - s * v, threshold = side ? threshold_at(net, l, j) : 0;
-  if (side && rectifier == MHO_RECTIFIER_JUNCTION) {
-    junction d = junction_of(net);
-    double from_diode = side * d.i_s * expm1(-side * (v - threshold) / d.v_t);
-    b->dissipated -= weight * (v - threshold) * from_diode;
-    b->supplied += weight * threshold * from_diode;
+  mho_node_circuit c = mho_resistive_node(net, l, j);
+  double left = n - s * v;
+  if (c.side && net->resistive->rectifier == MHO_RECTIFIER_JUNCTION) {
+    double from_diode = mho_resistive_junction(net, &c, v);
+    b->dissipated -= weight * (v - c.threshold) * from_diode;
+    b->supplied += weight * c.threshold * from_diode;
     return left + from_diode;
   }
 
-  bool conducts = side && v == (double)(mho_real)threshold && side * left < 0;
-  b->supplied -= conducts ? weight * threshold * left : 0;
+  bool conducts = c.side && v == c.threshold && c.side * left < 0;
+  b->supplied -= conducts ? weight * c.threshold * left : 0;
   return conducts ? 0 : left;
 }
 
@@ -377,7 +360,7 @@ static void add_in_front(const mho_chunk *c, int l, double weight, const nodes *
       for (int i = 0; i < inputs; i++) {
         int unit = mho_connection_unit(k, position, i);
         double g = floor + (double)w[i * cols + j], source = unit < 0 ? 0 : (double)from[unit];
-        source *= unit < 0 ? gain : gain * gain_at(p->net, l - 1, unit);
+        source *= unit < 0 ? gain : gain * mho_resistive_node(p->net, l - 1, unit).gain;
         to->current[node] += g * source;
         to->load[node] += g;
         b->dissipated += weight * g * (source - vj) * (source - vj);
@@ -402,11 +385,12 @@ static void add_behind(const mho_chunk *c, int l, double weight, const nodes *to
       int unit = mho_connection_unit(k, position, i);
       for (int j = 0; unit >= 0 && j < cols; j++) {
         double g = floor + (double)w[i * cols + j], at = (double)own[unit];
-        double x = gain_at(net, l, unit), y = current_gain_at(net, l, unit);
-        double brought = back * g * (double)v[position * cols + j], load = back * a * x * g;
-        to->current[unit] += y * brought;
-        to->load[unit] += y * load;
-        b->supplied += weight * (x - y) * at * (load * at - brought);
+        mho_node_circuit circuit = mho_resistive_node(net, l, unit);
+        double brought = back * g * (double)v[position * cols + j],
+               load = back * a * circuit.gain * g;
+        to->current[unit] += circuit.current * brought;
+        to->load[unit] += circuit.current * load;
+        b->supplied += weight * (circuit.gain - circuit.current) * at * (load * at - brought);
       }
     }
 }
@@ -553,10 +537,9 @@ static void rest_sample(const mho_network *net, int l, const mho_real *loads, mh
   }
 
   for (int j = 0; j < n; j++) {
-    int side = mho_resistive_side(net, l, j);
-    double s = (double)loads[j], threshold = threshold_at(net, l, j);
-    double in = side * ((double)a[j] - s * threshold);
-    a[j] = s > 0 ? (mho_real)(threshold + side * node_voltage(&d, s, in)) : 0;
+    mho_node_circuit c = mho_resistive_node(net, l, j);
+    double s = (double)loads[j], in = c.side * ((double)a[j] - s * c.threshold);
+    a[j] = s > 0 ? (mho_real)(c.threshold + c.side * node_voltage(&d, s, in)) : 0;
   }
 }
 
@@ -644,29 +627,22 @@ static void activities(const mho_phase *p, int l, const double *y, double *z) {
   int n = net->layer[l].n;
 
   for (size_t i = 0; i < all; i++) {
-    int j = (int)(i % (size_t)n);
-    double threshold = threshold_at(net, l, j);
-    bool is_beyond = is_ideal && !(mho_resistive_side(net, l, j) * (y[i] - threshold) > 0);
-    z[i] = is_beyond ? threshold : y[i];
+    mho_node_circuit c = mho_resistive_node(net, l, (int)(i % (size_t)n));
+    bool is_beyond = is_ideal && !(c.side * (y[i] - c.threshold) > 0);
+    z[i] = is_beyond ? c.threshold : y[i];
   }
 }
 
 /* The current that charges node j, of state y, under loads s and currents n. An ideal diode takes
  * what would lead beyond its threshold. */
 static double charging_current(const mho_network *net, int l, int j, double s, double n, double y) {
-  int side = mho_resistive_side(net, l, j);
-  double threshold = threshold_at(net, l, j), beyond = side * (y - threshold);
-  if (side == 0)
+  mho_node_circuit c = mho_resistive_node(net, l, j);
+  double at_threshold = n - s * c.threshold;
+  if (net->resistive->rectifier == MHO_RECTIFIER_JUNCTION)
+    return n - s * y + mho_resistive_junction(net, &c, y);
+  if (c.side == 0 || c.side * (y - c.threshold) > 0)
     return n - s * y;
-  if (net->resistive->rectifier == MHO_RECTIFIER_JUNCTION) {
-    junction d = junction_of(net);
-    return n - s * y + side * d.i_s * expm1(-beyond / d.v_t);
-  }
-
-  double at_threshold = n - s * threshold;
-  if (beyond > 0)
-    return n - s * y;
-  return side * at_threshold > 0 ? at_threshold : 0;
+  return c.side * at_threshold > 0 ? at_threshold : 0;
 }
 
 static void rates(const mho_phase *p, int l, const mho_real *a, const double *y, double *f) {
@@ -735,11 +711,12 @@ static void balance_amplifiers(const mho_chunk *c, int l, double weight, mho_bal
   find_loads_behind(net, connection_into(net, l + 1), behind);
   for (size_t i = 0; i < (size_t)p->n; i++)
     for (size_t j = 0; j < n; j++) {
-      double x = gain_at(net, l, (int)j), y = current_gain_at(net, l, (int)j);
+      mho_node_circuit own = mho_resistive_node(net, l, (int)j);
       double v = (double)c->now[l][i * n + j];
-      double drawn = both * x * (double)behind[j] * v - (double)brought[i * n + j];
-      out[i].supplied += weight * (x - y) * v * drawn;
-      out[i].dissipated += weight * (x - y) * v * drawn;
+      double drawn = both * own.gain * (double)behind[j] * v - (double)brought[i * n + j];
+      double power = weight * (own.gain - own.current) * v * drawn;
+      out[i].supplied += power;
+      out[i].dissipated += power;
     }
 }
 
@@ -798,11 +775,11 @@ static void change_junctions(const mho_network *net, int l, double nudge, const 
                              const mho_real *v, mho_real *e) {
   junction d = junction_of(net);
   for (int j = 0; j < net->layer[l].n; j++) {
-    double side = mho_resistive_side(net, l, j), load = (double)loads[j],
-           in = -nudge * side * (double)e[j];
-    double beyond = side * ((double)v[j] - threshold_at(net, l, j));
+    mho_node_circuit c = mho_resistive_node(net, l, j);
+    double load = (double)loads[j], in = -nudge * c.side * (double)e[j];
+    double beyond = c.side * ((double)v[j] - c.threshold);
     double change = load > 0 ? node_change(&d, load, beyond, in) : 0;
-    e[j] = (mho_real)(side * change / -nudge);
+    e[j] = (mho_real)(c.side * change / -nudge);
   }
 }
 

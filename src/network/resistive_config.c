@@ -133,3 +133,24 @@ int mho_resistive_side(const mho_network *net, int layer, int node) {
     return 0;
   return node % channels < channels / 2 ? 1 : -1;
 }
+
+static double value_at(const mho_real *values, int i, double without) {
+  return values ? (double)values[i] : without;
+}
+
+mho_node_circuit mho_resistive_node(const mho_network *net, int layer, int node) {
+  return (mho_node_circuit){.gain = value_at(mho_resistive_gains(net, layer), node, 1),
+                            .current = value_at(mho_resistive_currents(net, layer), node, 1),
+                            .threshold = value_at(mho_resistive_thresholds(net, layer), node, 0),
+                            .side = mho_resistive_side(net, layer, node)};
+}
+
+double mho_resistive_n_vt(const mho_network *net) {
+  const mho_resistive_config *c = net->resistive;
+  return c->n_vt * c->input_gain / net->array.read_voltage;
+}
+
+double mho_resistive_junction(const mho_network *net, const mho_node_circuit *c, double v) {
+  double across = -c->side * (v - c->threshold);
+  return c->side ? c->side * net->resistive->i_s * expm1(across / mho_resistive_n_vt(net)) : 0;
+}

@@ -14,11 +14,8 @@ static const mho_connection *connection_into(const mho_network *net, int l) {
 
 /* What unit i of a layer drives the conductances behind it with; -1 is ground. */
 static double driven_by(const mho_network *net, int l, int i, const double *v) {
-  const mho_real *gains = mho_resistive_gains(net, l);
   double gain = l > 0 ? net->resistive->voltage : 1;
-  if (i < 0)
-    return 0;
-  return gain * (gains ? (double)gains[i] : 1) * v[i];
+  return i < 0 ? 0 : gain * mho_resistive_node(net, l, i).gain * v[i];
 }
 
 void mho__branches_visit(const mho_network *net, const double *const *v,
@@ -50,8 +47,7 @@ typedef struct sums {
 
 /* How much of the current behind its amplifier a node gives. */
 static double given_by(const mho_network *net, int l, int i) {
-  const mho_real *own = mho_resistive_currents(net, l);
-  return net->resistive->current * (own ? (double)own[i] : 1);
+  return net->resistive->current * mho_resistive_node(net, l, i).current;
 }
 
 static void add_branch(void *user, const mho_branch *b) {
@@ -64,17 +60,13 @@ static void add_branch(void *user, const mho_branch *b) {
 
 /* What the diode of a node at v brings, where all else brings `others`. */
 static double rectifier_current(const mho_network *net, int l, int j, double v, double others) {
-  const mho_resistive_config *c = net->resistive;
-  const mho_real *thresholds = mho_resistive_thresholds(net, l);
-  double threshold = thresholds ? (double)thresholds[j] : 0;
-  double n_vt = c->n_vt * c->input_gain / net->array.read_voltage;
-  int side = mho_resistive_side(net, l, j);
-  if (!side)
+  mho_node_circuit c = mho_resistive_node(net, l, j);
+  if (!c.side)
     return NAN;
-  if (c->rectifier == MHO_RECTIFIER_JUNCTION)
-    return side * c->i_s * expm1(-side * (v - threshold) / n_vt);
+  if (net->resistive->rectifier == MHO_RECTIFIER_JUNCTION)
+    return mho_resistive_junction(net, &c, v);
 
-  bool conducts = v == threshold && side * others < 0;
+  bool conducts = v == c.threshold && c.side * others < 0;
   return conducts ? -others : 0;
 }
 

@@ -187,8 +187,8 @@ static mho_err find_power_of_circuits(bench *b, mho_spice *spice, int s, int l,
 
   for (int j = 0; !err && j < net->layer[l].n; j++) {
     char name[48];
-    double taken = 0, drawn = 0, x = gains ? (double)gains[j] : 1;
-    double y = currents ? (double)currents[j] : 1;
+    double taken = 0, drawn = 0;
+    mho_node_circuit c = mho_resistive_node(net, l, j);
     snprintf(name, sizeof name, "i(vt_%s_%d)", net->layer[l].name, j);
     if (thresholds)
       err = mho_spice_last(spice, name, &taken, ei);
@@ -196,9 +196,9 @@ static mho_err find_power_of_circuits(bench *b, mho_spice *spice, int s, int l,
     if (!err && (gains || currents))
       err = mho_spice_last(spice, name, &drawn, ei);
     if (thresholds)
-      *power -= (double)thresholds[j] * taken / unit->amperes;
+      *power -= c.threshold * taken / unit->amperes;
     if (gains || currents)
-      *power += (x - y) * v[j] * net->resistive->current * drawn / unit->amperes;
+      *power += (c.gain - c.current) * v[j] * net->resistive->current * drawn / unit->amperes;
   }
   return err;
 }

@@ -234,6 +234,19 @@ MHO_API int mho_resistive_side(const mho_network *net, int layer, int node);
 /** Voltages at which the rectifiers of a layer conduct, [n], in units of the network. NULL: at 0
  *  (neuron.variation.offset). */
 MHO_API const mho_real *mho_resistive_thresholds(const mho_network *net, int layer);
+/** All of that for one node. */
+typedef struct mho_node_circuit {
+  double gain, current; /**< over those of all amplifiers */
+  double threshold;     /**< at which its rectifier conducts, in units of the network */
+  int side;             /**< see mho_resistive_side */
+} mho_node_circuit;
+MHO_API mho_node_circuit mho_resistive_node(const mho_network *net, int layer, int node);
+/** n V_T of the junctions in units of the network. */
+MHO_API double mho_resistive_n_vt(const mho_network *net);
+/** What the junction of a node at v brings to it, I = I_s (e^(V/V_T) - 1) of the diode equation
+ *  (resistive.i_s, n_vt), in units of the network; 0 where side is 0.
+ *  @param c  of the node. */
+MHO_API double mho_resistive_junction(const mho_network *net, const mho_node_circuit *c, double v);
 
 /** A topology's answer: sizes, and edges between layers. */
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
