@@ -47,7 +47,8 @@ static const mho_param table[] = {
     MHO_P_INT(sweep, free, "free", 0, 0, 65535,
               "sweeps of the free phase; 0: until the tolerance is met"),
     MHO_P_INT(sweep, nudged, "nudged", 0, 0, 65535,
-              "sweeps of the nudged phase; 0: until the tolerance is met",
+              "sweeps of the nudged phase; 0: until the tolerance is met, or, with the difference "
+              "settled directly, as many as leave a tenth of it, by what the free phase contracts",
               .idle = mho_idle_without_nudge),
     MHO_P_REAL(sweep, tolerance, "tolerance", "", 0, 0, 1,
                "change that another sweep would make, rms over the hidden neurons of a sample; "
