@@ -383,9 +383,12 @@ static void add_behind(const mho_chunk *c, int l, double weight, const nodes *to
   for (int position = 0; position < k->positions; position++)
     for (int i = 0; i < inputs; i++) {
       int unit = mho_connection_unit(k, position, i);
-      for (int j = 0; unit >= 0 && j < cols; j++) {
+      if (unit < 0)
+        continue;
+
+      mho_node_circuit circuit = mho_resistive_node(net, l, unit);
+      for (int j = 0; j < cols; j++) {
         double g = floor + (double)w[i * cols + j], at = (double)own[unit];
-        mho_node_circuit circuit = mho_resistive_node(net, l, unit);
         double brought = back * g * (double)v[position * cols + j],
                load = back * a * circuit.gain * g;
         to->current[unit] += circuit.current * brought;

@@ -51,6 +51,13 @@ static piece reals(mho_real *data, size_t n) {
   return (piece){data, n * sizeof *data, sizeof *data};
 }
 
+static size_t size_of_pieces(const piece *p, int n) {
+  size_t size = 0;
+  for (int i = 0; i < n; i++)
+    size += p[i].size;
+  return size;
+}
+
 /* The arrays of a crossbar, in order; returns how many. */
 static int pieces_of_crossbar(const mho_crossbar *x, piece *p) {
   int n = 0;
@@ -99,11 +106,8 @@ static size_t total_size(const mho_trainer *t) {
   size_t size = sizeof(header) + pulses_size(t);
   piece p[PIECES_EACH];
 
-  for (int c = 0; c < t->net->n_trained; c++) {
-    int n = pieces_of(t, c, p);
-    for (int i = 0; i < n; i++)
-      size += p[i].size;
-  }
+  for (int c = 0; c < t->net->n_trained; c++)
+    size += size_of_pieces(p, pieces_of(t, c, p));
   return size;
 }
 
@@ -131,6 +135,11 @@ static void copy(char **at, void *data, size_t size, bool out) {
   else
     memcpy(data, *at, size);
   *at += size;
+}
+
+static void copy_pieces(char **at, const piece *p, int n, bool out) {
+  for (int i = 0; i < n; i++)
+    copy(at, p[i].data, p[i].size, out);
 }
 
 /* Rows and columns of a crossbar. */
@@ -507,8 +516,7 @@ static size_t arrays_size(const mho_trainer *t) {
     piece p[PIECES_EACH];
     int n = is_array(t, c) ? pieces_of_crossbar(crossbar_of(t->net, c), p) : 0;
     size += is_array(t, c) ? sizeof(double) : 0;
-    for (int i = 0; i < n; i++)
-      size += p[i].size;
+    size += size_of_pieces(p, n);
   }
   return size;
 }
@@ -523,8 +531,7 @@ static void copy_arrays(const mho_trainer *t, char *at, bool out) {
     double w_max = mho_crossbar_w_max(x);
     copy(&at, &w_max, sizeof w_max, out);
     int n = pieces_of_crossbar(x, p);
-    for (int i = 0; i < n; i++)
-      copy(&at, p[i].data, p[i].size, out);
+    copy_pieces(&at, p, n, out);
     if (!out)
       mho_crossbar_range(x, w_max);
   }
@@ -559,11 +566,8 @@ static int waiting_of(const mho_trainer *t, int c, bool restored, piece *p) {
 static size_t waiting_size(const mho_trainer *t) {
   size_t size = 0;
   piece p[MHO_OWN_PIECES];
-  for (int c = 0; c < t->net->n_trained; c++) {
-    int n = waiting_of(t, c, false, p);
-    for (int i = 0; i < n; i++)
-      size += p[i].size;
-  }
+  for (int c = 0; c < t->net->n_trained; c++)
+    size += size_of_pieces(p, waiting_of(t, c, false, p));
   return size;
 }
 
@@ -580,8 +584,7 @@ static void copy_waiting(const mho_trainer *t, char *at, bool out) {
   piece p[MHO_OWN_PIECES];
   for (int c = 0; c < t->net->n_trained; c++) {
     int n = waiting_of(t, c, false, p);
-    for (int i = 0; i < n; i++)
-      copy(&at, p[i].data, p[i].size, out);
+    copy_pieces(&at, p, n, out);
     if (!out)
       waiting_of(t, c, true, p);
   }
@@ -724,11 +727,8 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
   copy(&at, t->at.pulses, pulses_size(t), true);
 
   piece p[PIECES_EACH];
-  for (int c = 0; c < t->net->n_trained; c++) {
-    int n = pieces_of(t, c, p);
-    for (int i = 0; i < n; i++)
-      copy(&at, p[i].data, p[i].size, true);
-  }
+  for (int c = 0; c < t->net->n_trained; c++)
+    copy_pieces(&at, p, pieces_of(t, c, p), true);
 
   for (int i = 0; i < EXTRAS; i++)
     if (bits & extras[i].bit)
@@ -883,8 +883,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   for (int c = 0; c < t->net->n_trained; c++) {
     mho_crossbar *x = crossbar_of(t->net, c);
     int n = pieces_of(t, c, p);
-    for (int i = 0; i < n; i++)
-      copy(&at, p[i].data, p[i].size, false);
+    copy_pieces(&at, p, n, false);
     restore_own(t->updater, c);
     mho__groups_restored(x);
     mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
