@@ -1,6 +1,7 @@
 /* progress.c - what a verb works with: registry, threads, progress bar, Ctrl-C; errors and notes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,11 +15,17 @@
 /* ---------------------------------------------------------------- Ctrl-C */
 
 static volatile sig_atomic_t stop_requested, keeps_nothing;
+static atomic_flag is_said = ATOMIC_FLAG_INIT; /* that the work was interrupted */
 
-/* A second after the first Ctrl-C. */
+static bool says_first(void) {
+  return !atomic_flag_test_and_set(&is_said);
+}
+
+/* A second after the first Ctrl-C, when the work may just have said itself that it has stopped. */
 static void on_alarm(int sig) {
   static const char text[] = "mho: interrupted\n";
-  (void)!write(STDERR_FILENO, text, sizeof text - 1);
+  if (says_first())
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
   _exit(EXIT_INTERRUPTED);
 }
 
@@ -128,6 +135,9 @@ void environment_close(environment *s) {
 /* ---------------------------------------------------------------- errors and notes */
 
 int report_error(mho_err err, const mho_errinfo *ei) {
+  if (err == MHO_EINTERRUPTED && !says_first())
+    return EXIT_INTERRUPTED;
+
   const char *sentence = *ei->message ? ei->message : mho_err_text(err);
   fputs("mho: ", stderr);
   if (*ei->file) /* its name and what it quotes may be of others */
