@@ -22,11 +22,17 @@ static const char *same_rates(const mho_experiment *e) {
   return is_normalized ? "the gradient is normalized already (rule.gradient)" : NULL;
 }
 
+static const char *no_biases(const mho_experiment *e) {
+  return e->network.biases ? NULL : "layers have no biases (network.biases)";
+}
+
 static const mho_param update_table[] = {
     MHO_P_REAL(mho_update_config, rate, "rate", "", 1e-3, 0, 1000, "learning rate"),
     MHO_P_REALS(
         mho_update_config, rates, "rates", "", 0, 1000,
         "a rate for each trained connection, in the order of 'mho show'; empty: rate for all"),
+    MHO_P_REAL(mho_update_config, bias_rate, "bias_rate", "", 1, 0, 1000,
+               "biases learn at this times the rate of their connection", .idle = no_biases),
     MHO_P_CHOICE(mho_update_config, schedule, "schedule", "constant|cosine|step",
                  MHO_SCHEDULE_CONSTANT, "how the rate changes from epoch to epoch"),
     MHO_P_REAL(mho_update_config, rate_end, "rate_end", "", 0, 0, 1000,

@@ -657,6 +657,10 @@ static mho_err check_weights(const mho_experiment *e, const perturb *p, mho_erri
     REFUSE("rule.shape: update.scheme %s writes outer products of lines, and a number for every "
            "cell is none: use rank1, or another scheme",
            scheme->entry.id);
+  if (scheme->draw && e->network.biases && e->update.bias_rate != 1)
+    REFUSE("update.bias_rate: update.scheme %s pulses lines as they are perturbed, those of biases "
+           "like the others: leave it at 1, or use another scheme",
+           scheme->entry.id);
   return MHO_OK;
 }
 

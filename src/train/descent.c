@@ -68,7 +68,7 @@ static void add_products(step *d, const mho_outer *o, double factor) {
 }
 
 static step step_of(const mho_connection *k, const mho_change *change, double rate,
-                    mho_real *scratch) {
+                    double bias_rate, mho_real *scratch) {
   size_t cols = (size_t)k->xb->cols;
   step d = {.inputs = k->xb->rows - k->bias,
             .cols = k->xb->cols,
@@ -85,7 +85,7 @@ static step step_of(const mho_connection *k, const mho_change *change, double ra
     else if (o->post)
       sum_samples(o, d.cols, factor, d.shift);
     if (o->post && !o->unbiased)
-      sum_samples(o, d.cols, factor, d.bias);
+      sum_samples(o, d.cols, -bias_rate * o->scale, d.bias);
   }
   return d;
 }
@@ -150,11 +150,11 @@ static int descend_row(const step *d, int row, mho_real *w) {
   return clipped;
 }
 
-int mho__descend(const mho_connection *k, const mho_change *change, double rate, int row0, int rows,
-                 mho_real *scratch) {
+int mho__descend(const mho_connection *k, const mho_change *change, double rate, double bias_rate,
+                 int row0, int rows, mho_real *scratch) {
   mho_crossbar *x = k->xb;
   size_t cols = (size_t)x->cols, first = (size_t)row0 * cols;
-  step d = step_of(k, change, rate, scratch);
+  step d = step_of(k, change, rate, bias_rate, scratch);
   int clipped = 0;
 
   for (int i = 0; i < rows; i++) {

@@ -13,9 +13,10 @@
  *  nothing else, of so few products that one pass is faster. */
 bool mho__descends(const mho_experiment *e, const mho_connection *k, const mho_change *change);
 /** That step, of rows row0 .. row0+rows-1.
+ *  @param bias_rate  the rate of the row of a bias.
  *  @param scratch  [2 x columns].
  *  @return how many conductances were clipped. */
-int mho__descend(const mho_connection *k, const mho_change *change, double rate, int row0, int rows,
-                 mho_real *scratch);
+int mho__descend(const mho_connection *k, const mho_change *change, double rate, double bias_rate,
+                 int row0, int rows, mho_real *scratch);
 
 #endif

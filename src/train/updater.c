@@ -116,6 +116,20 @@ static mho_real shrink_of(const mho_updater *u) {
 
 /* ---------------------------------------------------------------- slabs */
 
+/* The change of the row of a bias, at the rate of biases. */
+static void rate_biases(const mho_updater *u, const mho_slab *s, mho_real *dw) {
+  const mho_connection *k = &u->net->connection[s->connection];
+  mho_real factor = (mho_real)u->e->update.bias_rate;
+  size_t cols = (size_t)k->xb->cols;
+  bool is_last = s->row0 + s->rows == k->xb->rows;
+  if (!k->bias || !is_last || factor == 1)
+    return;
+
+  mho_real *row = dw + (size_t)(s->rows - 1) * cols;
+  for (size_t j = 0; j < cols; j++)
+    row[j] *= factor;
+}
+
 static void update_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   mho_updater *u = job->u;
@@ -131,7 +145,8 @@ static void update_slab(void *arg, int i, int thread) {
   const mho_connection *k = &u->net->connection[s->connection];
   double rate = rate_of(u, s->connection);
   if (mho__descends(u->e, k, &change)) {
-    s->counts.clipped += mho__descend(k, &change, rate, s->row0, s->rows, g);
+    s->counts.clipped +=
+        mho__descend(k, &change, rate, rate * u->e->update.bias_rate, s->row0, s->rows, g);
     return;
   }
   take_gradient(job, s, &change, thread, cells, g);
@@ -142,23 +157,25 @@ static void update_slab(void *arg, int i, int thread) {
   int64_t number = u->at->taught[s->connection] + 1;
   u->optimizer->step(u->e->optimizer.params, rate, number, cells.n, g, moment, dw);
 
-  /* What goes past it, and past the rate. */
+  /* What goes past it. */
   if (mho_change_has(&change, MHO_CHANGE_PLAIN)) {
     sum_slab(job, s, &change, MHO_CHANGE_PLAIN, thread, g);
     for (size_t j = 0; j < cells.n; j++)
       dw[j] -= (mho_real)rate * g[j];
   }
-  if (mho_change_has(&change, MHO_CHANGE_ABSOLUTE)) {
-    sum_slab(job, s, &change, MHO_CHANGE_ABSOLUTE, thread, g);
-    for (size_t j = 0; j < cells.n; j++)
-      dw[j] -= g[j];
-  }
-
   /* Decay takes a share of each weight. */
   mho_real decay = (mho_real)(rate * u->e->update.decay);
   if (decay > 0)
     for (size_t j = 0; j < cells.n; j++)
       dw[j] -= decay * mho__crossbar_programmed(cells.x)[cells.first + j];
+
+  /* Biases have a rate of their own; what goes past the rates has none. */
+  rate_biases(u, s, dw);
+  if (mho_change_has(&change, MHO_CHANGE_ABSOLUTE)) {
+    sum_slab(job, s, &change, MHO_CHANGE_ABSOLUTE, thread, g);
+    for (size_t j = 0; j < cells.n; j++)
+      dw[j] -= g[j];
+  }
 
   /* The scheme brings it onto the devices. */
   mho_program_job write = {.xb = cells.x,
@@ -222,7 +239,8 @@ static void find_products(const update_job *job, int c) {
                            .trains = u->trains[c]};
 }
 
-/* What the rows do in an outer product: a patch, or the units of a layer, and 1 for the bias. */
+/* What the rows do in an outer product: a patch, or the units of a layer, and for the bias as much
+ * more or less than 1 as it learns faster or slower. */
 static void lay_out_lines(const update_job *job, const mho_products *p, int c, int sample) {
   const mho_updater *u = job->u;
   int rows = p->k->xb->rows, inputs = rows - p->k->bias;
@@ -235,8 +253,9 @@ static void lay_out_lines(const update_job *job, const mho_products *p, int c, i
   else
     memcpy(to, from ? from + (size_t)number * (size_t)inputs : u->ones,
            (size_t)inputs * sizeof *to);
+  mho_real one = p->term.absolute ? 1 : (mho_real)u->e->update.bias_rate;
   if (p->k->bias)
-    to[inputs] = p->term.unbiased ? 0 : 1;
+    to[inputs] = p->term.unbiased ? 0 : one;
 }
 
 static void draw_sample(void *arg, int sample, int thread) {

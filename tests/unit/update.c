@@ -1,5 +1,5 @@
-/* What happens between a gradient and the wanted change: schedules, rates of connections, decay,
- * clipping.
+/* What happens between a gradient and the wanted change: schedules, rates of connections and of
+ * biases, decay, clipping.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -16,9 +16,8 @@ typedef struct updated {
 
 static updated update_once(const char *update) {
   char yaml[512];
-  snprintf(yaml, sizeof yaml,
-           "dataset: {train: 100}\nnetwork: {hidden: [8]}\ntrain: {batch: 100}\nupdate: %s\n",
-           update);
+  snprintf(yaml, sizeof yaml, "dataset: {train: 100}\n%strain: {batch: 100}\nupdate: %s\n",
+           strstr(update, "network:") ? "" : "network: {hidden: [8]}\n", update);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   const mho_network *net = mho_trainer_network(t);
@@ -103,6 +102,78 @@ static void test_rates_of_connections(void **state) {
   mho_experiment_free(e);
 }
 
+/* A change of all weights of an update, over what it is at one rate for all: expected in the last
+ * row of each connection, and 1 in the others. */
+static void check_biases(const char *more, double expected, double within) {
+  char words[2][256];
+  snprintf(words[0], sizeof words[0], "{rate: 0.3, %s}\nnetwork: {biases: true, hidden: [8]}",
+           more);
+  snprintf(words[1], sizeof words[1],
+           "{rate: 0.3, bias_rate: 0.25, %s}\nnetwork: {biases: true, hidden: [8]}", more);
+  updated one = update_once(words[0]), own = update_once(words[1]);
+  const size_t cols[2] = {8, 10};
+  double moved = 0;
+  size_t at = 0;
+
+  for (int c = 0; c < 2; at += one.of[c++])
+    for (size_t i = 0; i < one.of[c]; i++) {
+      bool is_bias = i >= one.of[c] - cols[c];
+      double change = (double)one.after[at + i] - (double)one.before[at + i];
+      double got = (double)own.after[at + i] - (double)own.before[at + i];
+      NEAR(got, is_bias ? expected * change : change, within, 1e-7);
+      moved += is_bias ? fabs(change) : 0;
+    }
+  assert_true(moved > 1e-3);
+  forget(&one);
+  forget(&own);
+}
+
+static void test_rate_of_biases(void **state) {
+  check_biases("optimizer: sgd", 0.25, 1e-4);
+  check_biases("optimizer: sgd, decay: 0.5", 0.25, 1e-4);
+  check_biases("optimizer: adam", 0.25, 1e-4);
+  check_biases("optimizer: momentum", 0.25, 1e-4);
+}
+
+/* One epoch of a resistive network by a plain step in one pass, and by gradient, wanted change and
+ * write, as a clipped gradient has it. */
+static void test_rate_of_biases_in_one_pass(void **state) {
+  static const char *rates[] = {"bias_rate: 0.1", "bias_rate: 0.1, clip: 1e9", "bias_rate: 1"};
+  mho_trainer *t[3];
+  mho_experiment *e[3];
+  for (int i = 0; i < 3; i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "dataset: {train: 40}\ndynamics: resistive\nnetwork: {hidden: [8]}\n"
+             "rule: {nudge_by: current}\ntrain: {batch: 4}\nupdate: {%s}\n",
+             rates[i]);
+    e[i] = experiment(yaml);
+    t[i] = trainer(e[i]);
+    mho_epoch_row row;
+    OK(mho_trainer_epoch(t[i], &row, &ei));
+  }
+
+  double slow = 0, fast = 0;
+  for (int c = 0; c < 2; c++) {
+    const mho_crossbar *x[3];
+    for (int i = 0; i < 3; i++)
+      x[i] = mho_trainer_network(t[i])->connection[c].xb;
+    size_t n = mho_crossbar_cells(x[0]), cols = (size_t)x[0]->cols;
+    for (size_t j = 0; j < n; j++)
+      NEAR(mho__crossbar_programmed(x[0])[j], (double)mho__crossbar_programmed(x[1])[j], 1e-4,
+           1e-6);
+    for (size_t j = n - cols; j < n; j++) {
+      slow += fabs((double)mho__crossbar_programmed(x[0])[j]);
+      fast += fabs((double)mho__crossbar_programmed(x[2])[j]);
+    }
+  }
+  NEAR(slow / fast, 0.1, 0.3, 0);
+  for (int i = 0; i < 3; i++) {
+    mho_trainer_free(t[i]);
+    mho_experiment_free(e[i]);
+  }
+}
+
 static void test_schedules(void **state) {
   mho_experiment *e = experiment("update: {rate: 0.4, schedule: cosine, rate_end: 0.1}\n");
   NEAR(mho_update_rate(&e->update, 0, 0, 10), 0.4, 1e-12, 0);
@@ -155,6 +226,8 @@ int main(void) {
       cmocka_unit_test(test_decay),
       cmocka_unit_test(test_clip),
       cmocka_unit_test(test_rates_of_connections),
+      cmocka_unit_test(test_rate_of_biases),
+      cmocka_unit_test(test_rate_of_biases_in_one_pass),
       cmocka_unit_test(test_schedules),
       cmocka_unit_test(test_list),
   };

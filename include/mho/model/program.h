@@ -136,9 +136,10 @@ MHO_API mho_err mho_scheme_check(const struct mho_experiment *e, mho_errinfo *ei
 /** What the config says of any update. */
 typedef struct mho_update_config {
   double rate;
-  mho_reals rates; /**< of each trained connection; empty: rate */
-  int schedule;    /**< constant, cosine, step */
-  double rate_end; /**< of the cosine */
+  mho_reals rates;  /**< of each trained connection; empty: rate */
+  double bias_rate; /**< what the rate of biases is times that of their connection */
+  int schedule;     /**< constant, cosine, step */
+  double rate_end;  /**< of the cosine */
   int64_t step_every;
   double step_factor;
   double decay;    /**< of the weights, decoupled from the gradient */
