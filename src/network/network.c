@@ -22,6 +22,10 @@ static const char *without_w_max(const mho_experiment *e) {
   return e->network.w_max > 0 ? NULL : "initial weights go by network.init (network.w_max)";
 }
 
+static const char *without_votes(const mho_experiment *e) {
+  return e->network.output == MHO_OUTPUT_VOTES ? NULL : "no neurons vote (network.output)";
+}
+
 static const mho_param network_table[] = {
     MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536,
                "neurons of each hidden layer"),
@@ -35,6 +39,10 @@ static const mho_param network_table[] = {
                  "for on training images; of neurons that spike also how often output neurons "
                  "fire, the mean potential of such that do not, or under which label hidden layers "
                  "are surest (rule csdp)"),
+    MHO_P_CHOICE(mho_network_config, votes, "votes", "label|proportion", MHO_VOTES_LABEL,
+                 "output votes: a neuron votes for the class that it fires most for, or for every "
+                 "class in proportion to how it fires for them on average",
+                 .idle = without_votes),
     MHO_P_CHOICE(
         mho_network_config, loss, "loss", "cross_entropy|squared", MHO_LOSS_CROSS_ENTROPY,
         "of the read-out: cross-entropy of softmax, or half the squared error of all others, "
@@ -579,6 +587,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
                     mho_errinfo *ei) {
   net->n_layers = g->n_layers;
   net->output = (mho_output)o->config->output;
+  net->votes = (mho_votes)o->config->votes;
   net->feedback_scale = o->feedback->scale;
   net->path = o->feedback->path;
   net->resistive = o->resistive;

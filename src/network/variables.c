@@ -6,6 +6,14 @@
 
 /* ---------------------------------------------------------------- sizes */
 
+/* Votes of a layer, of its neurons for all classes. */
+static size_t votes_of(const mho_network *net, int layer) {
+  bool votes = layer == mho_network_output(net) - 1 && net->output == MHO_OUTPUT_VOTES;
+  if (!votes || net->votes != MHO_VOTES_PROPORTION)
+    return 0;
+  return (size_t)net->layer[layer].n * (size_t)mho_network_classes(net);
+}
+
 /* Numbers that one sample, or all of them together, have in a block. */
 static size_t width_of(const mho_network *net, mho_per per, int place) {
   if (per == MHO_PER_HIDDEN && !net->layer[place].neuron)
@@ -14,12 +22,12 @@ static size_t width_of(const mho_network *net, mho_per per, int place) {
     return (size_t)net->layer[place].n;
   if (per == MHO_PER_LINK)
     return (size_t)net->layer[net->link[place].to].n;
-  return 1;
+  return per == MHO_PER_VOTE ? votes_of(net, place) : 1;
 }
 
 /* Whether every sample has numbers of its own. */
 static bool is_of_samples(mho_per per) {
-  return per != MHO_PER_UNIT && per != MHO_PER_NETWORK;
+  return per != MHO_PER_UNIT && per != MHO_PER_VOTE && per != MHO_PER_NETWORK;
 }
 
 static size_t number_size(const mho_var *var) {

@@ -27,7 +27,8 @@ static void add_of_neuron(mho_trace_columns *c, int v, const mho_trace_neuron *n
       add(c, v, k, neuron->index);
 }
 
-/* All columns; only counted where there is no room for them yet. */
+/* All columns; only counted where there is no room for them yet. What a neuron votes for class by
+ * class is no column. */
 static void add_all(mho_trace_columns *c, const mho_dynamics *dyn, int n,
                     const mho_trace_neuron *neuron) {
   c->n = 0;
@@ -40,7 +41,7 @@ static void add_all(mho_trace_columns *c, const mho_dynamics *dyn, int n,
       add(c, v, 0, 0);
       continue;
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; per != MHO_PER_VOTE && i < n; i++)
       add_of_neuron(c, v, &neuron[i]);
   }
 }

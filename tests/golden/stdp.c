@@ -382,25 +382,55 @@ static bool answers(const mho_phase *p, int layer, int i, int t) {
   return class_of[i] == label || (i == 1 && t == 1 && label == 4);
 }
 
-static void test_votes(void **state) {
-  mho_experiment *e = experiment(SCRIPT "network: {hidden: [4]}\nsettle: {steps: 20}\n"
-                                        "train: {chunk: 1}\ndataset: {train: 200, test: 100}\n");
+/* Accuracy of n neurons that answer by a script, on training images of which the classes in `right`
+ * should be answered. */
+static void expect_right(bool (*how)(const mho_phase *, int, int, int), const char *keys,
+                         const char *right) {
+  char yaml[1024];
+  snprintf(yaml, sizeof yaml,
+           SCRIPT "network: {hidden: [4]}\nsettle: {steps: 20}\ntrain: {chunk: 1}\n"
+                  "dataset: {train: 200, test: 100}\n%s",
+           keys);
+  mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   const mho_dataset *d = mho_trainer_dataset(t);
   mho_evaluation v;
-  script = answers;
+  script = how;
   shown = &d->train;
   mho_images part = d->train;
   part.n = 100;
   OK(mho_trainer_evaluate(t, &part, &v, &ei));
 
-  /* of class 4 all are right, of class 7 all, and the others are answered by the first class */
-  int right = 0;
+  int n = 0;
   for (int i = 0; i < part.n; i++)
-    right += part.label[i] == 4 || part.label[i] == 7 || part.label[i] == 0;
-  NEAR(v.accuracy, (double)right / part.n, 1e-12, 0);
+    n += strchr(right, '0' + part.label[i]) != NULL;
+  NEAR(v.accuracy, (double)n / part.n, 1e-12, 0);
   mho_trainer_free(t);
   mho_experiment_free(e);
+}
+
+/* Of class 4 all are right, of class 7 all, and the others are answered by the first class. */
+static void test_votes(void **state) {
+  expect_right(answers, "", "470");
+}
+
+/* Neuron 0 answers class 3 by 10 and class 5 by 8, neuron 1 class 4
+ * by 10 and class 5 by 8, neuron 2 class 6 by 10; neuron 3 never fires. */
+static bool answers_two(const mho_phase *p, int layer, int i, int t) {
+  static const int class_of[] = {3, 4, 6, -1};
+  if (!layer)
+    return false;
+  int label = shown->label[first_shown + p->row0];
+  if (label == 5 && i < 2)
+    return t <= 8;
+  return class_of[i] == label && t <= 10;
+}
+
+/* By label nobody votes for class 5, by proportion two neurons together do: class 3 has 8 x 10/18
+ * of them, class 4 as many, class 5 16 x 8/18. */
+static void test_votes_by_proportion(void **state) {
+  expect_right(answers_two, "", "3460");
+  expect_right(answers_two, "network: {votes: proportion}\n", "34560");
 }
 
 /* ---------------------------------------------------------------- what is refused */
@@ -429,6 +459,7 @@ int main(void) {
       cmocka_unit_test(test_devices_learn_a_probability),
       cmocka_unit_test(test_sums_of_columns),
       cmocka_unit_test(test_votes),
+      cmocka_unit_test(test_votes_by_proportion),
       cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, setup_scripted, teardown_registry);

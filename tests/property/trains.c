@@ -20,6 +20,8 @@ static const char *const configs[] = {
     WAVES "device: {model: vteam, width: 5 ms, variation: {step: 0.2}}\n"
           "array: {read_noise: 0.02}\n",
     EVENTS,
+    CLOCK "network: {votes: proportion}\n",
+    EVENTS "network: {votes: proportion}\nneuron: {synapse: current}\n",
     EVENTS "rule: {window: exponential, traces: all, tau_slow: 40 ms, normalize: 6}\n",
     EVENTS "network: {lateral: true}\nneuron: {inhibit: threshold, winners: all, delay: {forward: "
            "1.5 ms, lateral: 0.5 ms}}\n",

@@ -3,7 +3,7 @@
 #include "mho/model/variables.h"
 #include "experiment.h"
 
-enum { MEMBRANE, TRACE, THRESHOLD, CONTROL, LINE, CLOCK, MEAN };
+enum { MEMBRANE, TRACE, THRESHOLD, CONTROL, LINE, CLOCK, MEAN, VOTE };
 
 static const mho_var table[] = {
     {"membrane", MHO_PER_HIDDEN, .exact = true},
@@ -13,6 +13,7 @@ static const mho_var table[] = {
     {"line", MHO_PER_LINK},
     {"clock", MHO_PER_NETWORK, .exact = true, .kept = true},
     {"mean", MHO_PER_HIDDEN, .kept = true},
+    {"vote", MHO_PER_VOTE, .kept = true},
 };
 
 enum { CAPACITY = 5 };
@@ -69,6 +70,7 @@ static void test_sizes(void **state) {
   for (int k = 0; k < net->n_links; k++)
     assert_int_equal(mho_vars_count(v, LINE, k), CAPACITY * net->layer[net->link[k].to].n);
   assert_int_equal(mho_vars_count(v, CLOCK, 0), 1);
+  assert_int_equal(mho_vars_count(v, VOTE, 2), 0); /* nobody votes */
 
   assert_int_equal(mho_vars_find(v, "line"), LINE);
   assert_int_equal(mho_vars_find(v, "lines"), -1);
@@ -110,6 +112,30 @@ static void test_samples_apart(void **state) {
   mho_vars_free(other);
 }
 
+/* Votes are of the last hidden layer, where its neurons vote by proportion, and are shared. */
+static void test_votes(void **state) {
+  mho_experiment *spiking =
+      experiment("rule: stdp\nnetwork: {hidden: [7, 3], votes: proportion}\n");
+  mho_trainer *voters = trainer(spiking);
+  mho_vars *v, *other;
+  OK(mho_vars_new(mho_trainer_network(voters), table, MHO_COUNT(table), 2, &v, &ei));
+  OK(mho_vars_new(mho_trainer_network(voters), table, MHO_COUNT(table), 2, &other, &ei));
+  assert_int_equal(mho_vars_count(v, VOTE, 1), 0);
+  assert_null(mho_vars_pointer(v, VOTE, 1));
+  assert_int_equal(mho_vars_bytes(v, VOTE, 2), 3 * 10 * sizeof(mho_real));
+
+  fill(v, 3);
+  mho_vars_clear(v, 0, 2, true);
+  mho_vars_copy(v, other, 0, 2);
+  NEAR(mho_vars_real(v, VOTE, 2, 1)[29], 3, 0, 0);
+  mho_vars_share(other, v);
+  NEAR(mho_vars_real(other, VOTE, 2, 0)[29], 3, 0, 0);
+  mho_vars_free(v);
+  mho_vars_free(other);
+  mho_trainer_free(voters);
+  mho_experiment_free(spiking);
+}
+
 static void test_names_are_unique(void **state) {
   static const mho_var twice[] = {{"trace", MHO_PER_NEURON}, {"trace", MHO_PER_SAMPLE}};
   mho_vars *v;
@@ -122,6 +148,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sizes),
       cmocka_unit_test(test_samples_apart),
+      cmocka_unit_test(test_votes),
       cmocka_unit_test(test_names_are_unique),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

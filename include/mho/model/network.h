@@ -200,6 +200,7 @@ typedef struct mho_network {
   int n_credits;
   mho_link *link;        /**< [n_links + n_credits], each part sorted by target */
   mho_output output;     /**< what the read-out answers */
+  mho_votes votes;       /**< of output MHO_OUTPUT_VOTES */
   double feedback_scale; /**< beta_i */
   int path;              /**< MHO_PATH_...: how controls come to hidden layers */
   mho_control_config q;  /**< of the arrays of control links, with MHO_PATH_DIRECT */
@@ -277,6 +278,7 @@ typedef struct mho_network_config {
   mho_ints hidden;
   double forward_scale; /**< alpha, of the links between hidden layers */
   int output;           /**< mho_output */
+  int votes;            /**< mho_votes */
   int loss;             /**< mho_loss */
   bool biases;
   bool lateral, back; /**< links that neurons which spike have beside the forward ones */

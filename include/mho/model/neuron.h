@@ -48,6 +48,11 @@ static inline bool mho_output_has_neurons(mho_output o) {
 static inline bool mho_output_looks_on(mho_output o) {
   return o == MHO_OUTPUT_VOTES || o == MHO_OUTPUT_GOODNESS;
 }
+/** What a neuron that votes says when it is active. */
+typedef enum mho_votes {
+  MHO_VOTES_LABEL,      /**< the class that it answers most */
+  MHO_VOTES_PROPORTION, /**< every class, in proportion to how it answers them */
+} mho_votes;
 /** What training minimizes. */
 typedef enum mho_loss {
   MHO_LOSS_CROSS_ENTROPY, /**< -ln of the probability of the label */

@@ -11,9 +11,12 @@
 /** What a variable is of. Its numbers lie in one block a layer or link (a place), or in one block
  *  in all. */
 typedef enum mho_per {
-  MHO_PER_NEURON,  /**< [capacity x n] of every layer, input and read-out among them */
-  MHO_PER_HIDDEN,  /**< [capacity x n] of every hidden layer; the other layers have none */
-  MHO_PER_UNIT,    /**< [n] of every layer: all samples share it */
+  MHO_PER_NEURON, /**< [capacity x n] of every layer, input and read-out among them */
+  MHO_PER_HIDDEN, /**< [capacity x n] of every hidden layer; the other layers have none */
+  MHO_PER_UNIT,   /**< [n] of every layer: all samples share it */
+  /** [n x classes] of the last hidden layer, where its neurons vote by proportion
+   *  (mho_network.votes); the others have none: all samples share it. */
+  MHO_PER_VOTE,
   MHO_PER_SAMPLE,  /**< [capacity] */
   MHO_PER_LINK,    /**< [capacity x n of to] of every link */
   MHO_PER_NETWORK, /**< [1] */
