@@ -1,4 +1,4 @@
-/* data.h - datasets: images with labels, and tables of numbers.
+/* data.h - datasets: images with labels, tables of numbers, and spikes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DATA_H
 #define MHO_DATA_H
@@ -8,15 +8,40 @@
 /** A kind of datasets that are found by name (mho/model/dataset.h). */
 typedef struct mho_dataset_kind mho_dataset_kind;
 
+/** A spike of an input of a sample. */
+typedef struct mho_event {
+  double time; /**< s since the sample is presented, 0 or more */
+  int unit;    /**< the input, from 0 */
+} mho_event;
+/** All spikes of a sample: those of the first unit in the order of their times, then those of the
+ *  next one that has any, ... */
+typedef struct mho_events {
+  int n;
+  const mho_event *event; /**< [n] */
+} mho_events;
+
 /** Samples of one part (train, validation or test); a view into memory that the dataset owns. They
- *  are images, or rows of a table, and have a class or values as their target. */
+ *  are images, rows of a table, or spikes, and have a class or values as their target. */
 typedef struct mho_images {
   int n;
-  const uint8_t *pixel; /**< [n x features]; NULL: x */
+  const uint8_t *pixel; /**< [n x features]; NULL: x, or events */
   const uint8_t *label; /**< [n], below classes; NULL: target */
   const double *x;      /**< [n x features], in their own units */
   const double *target; /**< [n x values], in their own units */
+  /** Of spikes, in place of pixel and x; units are below features. The sample's own as
+   *  mho_events. */
+  const mho_event *event;
+  const int64_t *first; /**< [n + 1] of event: where each sample's begin; NULL: there are none */
 } mho_images;
+/** The spikes of a sample; none where the samples are no spikes. */
+static inline mho_events mho_images_events(const mho_images *images, int sample) {
+  mho_events e = {0, NULL};
+  if (images->first) {
+    e.n = (int)(images->first[sample + 1] - images->first[sample]);
+    e.event = images->event + images->first[sample];
+  }
+  return e;
+}
 
 /** Samples in memory, and how they become inputs of a network and its targets. Set the members by
  *  name: the rest is zero, and not there. */
@@ -61,7 +86,7 @@ MHO_API mho_err mho_dataset_normalize_columns(mho_dataset *d, mho_errinfo *ei);
 MHO_API void mho_dataset_free(mho_dataset *d);
 
 /** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread;
- *  of a table (x - feature_mean)/feature_spread.
+ *  of a table (x - feature_mean)/feature_spread; of spikes, how many each unit has.
  *  @param index  [n], of the images; NULL: first, first + 1, ...
  *  @param out    [n x features]; label_out [n], nullable, and of classes alone. */
 MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *images, const int *index,

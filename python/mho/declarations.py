@@ -54,7 +54,8 @@ struct mho_context {
 
 struct mho_idle_key { char key[128]; const char *why; const char *file; int line; };
 
-struct mho_images { int n; const uint8_t *pixel; const uint8_t *label; const double *x; const double *target; };
+struct mho_event { double time; int unit; };
+struct mho_images { int n; const uint8_t *pixel; const uint8_t *label; const double *x; const double *target; const mho_event *event; const int64_t *first; };
 struct mho_dataset {
   mho_images train; mho_images validation; mho_images test;
   int features; int classes; int values;

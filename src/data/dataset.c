@@ -13,9 +13,10 @@
 #define NO_LIMIT 1e15 /* how many images there are is known only when they are read */
 
 static const mho_param table[] = {
-    MHO_P_TEXT(mho_dataset_config, path, "path", "",
-               "folder of the files, of a table its file or folder; empty: $MHO_DATA/<name>, then "
-               "~/.cache/mho/<name>"),
+    MHO_P_TEXT(
+        mho_dataset_config, path, "path", "",
+        "folder of the files, of a table or events a file or folder; empty: $MHO_DATA/<name>, then "
+        "~/.cache/mho/<name>"),
     MHO_P_INT(mho_dataset_config, train, "train", 0, 0, NO_LIMIT,
               "train on the first so many images; 0: all"),
     MHO_P_INT(mho_dataset_config, test, "test", 0, 0, NO_LIMIT,
@@ -126,7 +127,9 @@ static mho_images part_from(const mho_dataset *d, const mho_images *of, int firs
                       .pixel = of->pixel ? of->pixel + row * features : NULL,
                       .label = of->label ? of->label + row : NULL,
                       .x = of->x ? of->x + row * features : NULL,
-                      .target = of->target ? of->target + row * values : NULL};
+                      .target = of->target ? of->target + row * values : NULL,
+                      .event = of->event,
+                      .first = of->first ? of->first + row : NULL};
 }
 
 /* Keep the first so many images; 0: all. */
@@ -320,11 +323,20 @@ void mho_images_values(const mho_dataset *d, const mho_images *images, const int
   }
 }
 
+/* How many spikes each unit has. */
+static void count(int features, mho_events spikes, mho_real *out) {
+  memset(out, 0, (size_t)features * sizeof *out);
+  for (int k = 0; k < spikes.n; k++)
+    out[spikes.event[k].unit]++;
+}
+
 /* Inputs of one sample of a part. */
 static void convert_sample(const mho_dataset *d, const mho_images *images, int sample,
                            mho_real *out) {
   size_t features = (size_t)d->features;
-  if (images->x)
+  if (images->first)
+    count(d->features, mho_images_events(images, sample), out);
+  else if (images->x)
     standardize(d->features, images->x + (size_t)sample * features, d->feature_mean,
                 d->feature_spread, out);
   else if (d->normalized)
@@ -339,7 +351,7 @@ void mho_images_batch(const mho_dataset *d, const mho_images *images, const int 
   mho_real scale = (mho_real)d->scale;
 
   /* images that lie one after another are one run of pixels */
-  if (!index && !d->normalized && !images->x) {
+  if (!index && !d->normalized && images->pixel) {
     convert((size_t)n * features, pixels_of(d, images, first), scale, out);
     if (label_out)
       memcpy(label_out, images->label + first, (size_t)n);

@@ -505,6 +505,16 @@ static mho_err check_events(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* Whether its inputs are what the dataset has. */
+static mho_err check_inputs(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_dataset_kind *data = (const mho_dataset_kind *)e->dataset.entry;
+  if (e->settle.encode.kind == MHO_ENCODE_EVENTS && !data->events)
+    REFUSE("settle.encode.kind: samples of dataset.name '%s' are numbers, and no events: use "
+           "poisson, regular, latency or direct, or dataset events",
+           e->dataset.entry->id);
+  return MHO_OK;
+}
+
 static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
   int apply = e->update.apply ? 1 << (e->update.apply - 1) : (int)rule->applies;
@@ -521,6 +531,8 @@ static mho_err check_learning(const mho_experiment *e, mho_errinfo *ei) {
 
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   mho_err err = check_times(e, ei);
+  if (!err)
+    err = check_inputs(e, ei);
   if (!err)
     err = check_network(e, ei);
   if (!err)

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/npy.h"
+#include "base/zip.h"
 #include "exchange/network_bytes.h"
-#include "exchange/zip.h"
 
 /* The numbers of a member as a tensor. */
 static mho_err take_array(const unsigned char *bytes, const mho_zip_member *m, const char *file,

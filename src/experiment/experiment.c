@@ -350,12 +350,21 @@ static mho_err assign_all(const builder *b) {
 
 /* ---------------------------------------------------------------- an experiment */
 
-/* The rule's defaults, then those of everything that is chosen with them. */
+/* The rule's defaults, then those of everything that is chosen with them; and again while some
+ * choose what has defaults of its own, as a dataset chooses a dynamics, and that a rule. */
 static mho_err bring_defaults_of_all(const builder *b) {
-  mho_err err = bring_rule(b);
-  if (!err)
-    err = choose_all(b);
-  return err ? err : bring_all(b);
+  mho_err err = MHO_OK;
+  for (int before = -1; before != b->c->n;) {
+    before = b->c->n;
+    err = bring_rule(b);
+    if (!err)
+      err = choose_all(b);
+    if (!err)
+      err = bring_all(b);
+    if (err)
+      break;
+  }
+  return err;
 }
 
 /* Present names, the keys of a card, the choices, all keys, and what must fit together. */
@@ -363,13 +372,10 @@ static mho_err build(const mho_registry *r, mho_config *c, bool bare, mho_experi
                      mho_errinfo *ei) {
   builder b = {.registry = r, .c = c, .bare = bare, .e = e, .ei = ei};
   mho_err err = mho__config_rename(c, bare, ei);
-  bool has_rule = mho__config_find(c, "rule.name") != NULL;
 
   if (!err)
     err = mho__card_apply(c, bare, ei);
   if (!err)
-    err = bring_defaults_of_all(&b);
-  if (!err && !has_rule && mho__config_find(c, "rule.name")) /* one that something has brought */
     err = bring_defaults_of_all(&b);
   if (!err) /* again, since some bring what others are */
     err = choose_all(&b);

@@ -471,7 +471,10 @@ static void fill_rows(const mho_lesson *l) {
   mho_real *const *z = l->state[0]->z;
   size_t n = (size_t)l->n * (size_t)l->net->layer[0].n;
 
+  mho_events *events = l->state[0]->events;
+
   memcpy(mho__values(l->net, z, 0, l->n), z[0], n * sizeof(mho_real));
+  memcpy(events + l->n, events, (size_t)l->n * sizeof *events);
   if (keys->negative == NEGATIVE_BLEND)
     blend(l);
   else
@@ -691,6 +694,9 @@ static mho_err check_negatives(const mho_experiment *e, mho_errinfo *ei) {
   if (!blends && !shows)
     REFUSE("rule.negative: a wrong label is one that the network sees: use network.context label, "
            "or negative blend");
+  if (blends && e->settle.encode.kind == MHO_ENCODE_EVENTS)
+    REFUSE("rule.negative: blend mixes numbers, and the samples of dataset.name events are spikes: "
+           "use label");
   if (blends && shows)
     REFUSE("rule.negative: two images in one have no label to show: use network.context none, or "
            "negative label");

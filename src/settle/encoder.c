@@ -6,12 +6,15 @@
  *   latency   one spike, when a neuron of threshold h that x charges has got there:
  *             t = -tau ln(1 - h/x), for x > h
  *   direct    none: x drives its row in every step, as it is
+ *   events    when the dataset says, whatever x is: time t lies in step ceil(t/dt), the first one
+ *             if t = 0; one a line and step, as many as there are
  *
  * Of regular inputs and those that fire once the next spike is known when the last has been: a step
  * is a look at whose time has come.
  *
  * Between events there are no steps: poisson has intervals of -ln(1 - U)/(x rate), U uniform,
- * regular has spikes at (k - phi)/(x rate), k = 1, 2, ..., and latency one at t.
+ * regular has spikes at (k - phi)/(x rate), k = 1, 2, ..., latency one at t, and events are where
+ * they are.
  *
  * What is drawn is named by update, phase, step, sample and line, so that it does not depend on
  * threads, chunks or a resume.
@@ -28,6 +31,7 @@
 #include "settle/links.h"
 
 enum { DRAWN = 64 }; /* inputs that are drawn for, or looked at, at a time */
+#define ON_EDGE 1e-3 /* of a step: an event so little after its end belongs to it */
 
 /* Inputs of a chunk under way. */
 typedef struct encoding {
@@ -37,6 +41,8 @@ typedef struct encoding {
   uint64_t step;   /* of what is drawn */
   uint64_t first;  /* cell of the first input */
   mho_encoder own; /* of the first input on */
+  int units;
+  const mho_events *events; /* of the first sample on; NULL: there are none */
 } encoding;
 
 /* Spikes of x in a step, on average. */
@@ -109,8 +115,56 @@ static mho_real crossing_of(const encoding *c, mho_real x) {
   return (mho_real)(when > 0 ? ceil(when) : (double)INFINITY);
 }
 
+/* ---------------------------------------------------------------- given */
+
+double mho__encode_step(double time, double dt) {
+  return fmax(ceil(time / dt - ON_EDGE), 1);
+}
+
+/* The first of a sample's events that is of this unit or a later one. */
+static int events_from(const mho_events *e, int unit) {
+  int low = 0, high = e->n;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    if (e->event[middle].unit < unit)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* The step of the first event of input i that is later than step `now`. */
+static mho_real next_event(const encoding *c, size_t i, double now) {
+  const mho_events *e = &c->events[i / (size_t)c->units];
+  int unit = (int)(i % (size_t)c->units);
+  for (int k = events_from(e, unit); k < e->n && e->event[k].unit == unit; k++) {
+    double step = mho__encode_step(e->event[k].time, c->tick->dt);
+    if (step > now)
+      return (mho_real)step;
+  }
+  return (mho_real)INFINITY;
+}
+
+/* A phase begins: the first events of all inputs of so many samples. */
+static void look_at_events(const encoding *c, size_t samples) {
+  for (size_t i = 0; i < samples * (size_t)c->units; i++)
+    c->own.due[i] = (mho_real)INFINITY;
+
+  for (size_t s = 0; s < samples; s++) {
+    const mho_events *e = &c->events[s];
+    mho_real *due = c->own.due + s * (size_t)c->units;
+    for (int k = e->n - 1; k >= 0; k--)
+      due[e->event[k].unit] = (mho_real)mho__encode_step(e->event[k].time, c->tick->dt);
+  }
+}
+
+/* ---------------------------------------------------------------- what is next */
+
 /* When input i fires next, after step `now`. */
 static mho_real next_spike(const encoding *c, size_t i, mho_real x, double now) {
+  if (c->how->kind == MHO_ENCODE_EVENTS)
+    return next_event(c, i, now);
   if (c->how->kind == MHO_ENCODE_LATENCY)
     return now > 0 ? (mho_real)INFINITY : crossing_of(c, x);
   double each = fmin(expected(c, x), 1);
@@ -157,9 +211,14 @@ void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_
                 .rng = mho__stream_spikes(p->thread->noise_seed, 0),
                 .step = mho__step_read(p->thread->update, p->number, is_drawn ? tick->number : 0),
                 .first = (uint64_t)p->row0 * units,
-                .own = own};
+                .own = own,
+                .units = (int)units};
+  bool is_given = how->kind == MHO_ENCODE_EVENTS;
+  const mho_events *events = mho_phase_input(p)->events;
+  bool has_none = how->kind == MHO_ENCODE_DIRECT || (is_given && !events);
+  c.events = events ? events + p->row0 : NULL;
 
-  if (tick->resting || how->kind == MHO_ENCODE_DIRECT) {
+  if (tick->resting || has_none) {
     memset(spike, 0, n * sizeof *spike);
     return;
   }
@@ -167,12 +226,20 @@ void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_
     fire_drawn(&c, n, x, spike);
     return;
   }
-  if (tick->number == 1)
+  if (tick->number == 1 && is_given)
+    look_at_events(&c, (size_t)p->n);
+  else if (tick->number == 1)
     look_ahead(&c, n, x);
   fire_due(&c, n, x, spike);
 }
 
 /* ---------------------------------------------------------------- between events */
+
+/* When the number-th event of a unit is, from 1; INFINITY: there are fewer. */
+static double event_of(const mho_events *e, int unit, int number) {
+  int k = events_from(e, unit) + number - 1;
+  return k < e->n && e->event[k].unit == unit ? e->event[k].time : (double)INFINITY;
+}
 
 double mho__encode_next(const mho_phase *p, int sample, int i, int number, double then) {
   const mho_encode_config *how = p->thread->encode;
@@ -182,6 +249,10 @@ double mho__encode_next(const mho_phase *p, int sample, int i, int number, doubl
   bool is_random = how->kind == MHO_ENCODE_POISSON;
   double rate = (double)x * how->rate;
   float u;
+  if (how->kind == MHO_ENCODE_EVENTS && !mho_phase_input(p)->events)
+    return INFINITY;
+  if (how->kind == MHO_ENCODE_EVENTS)
+    return event_of(&mho_phase_input(p)->events[sample], i, number);
   if (how->kind == MHO_ENCODE_LATENCY)
     return number > 1 ? (double)INFINITY : charged_at(how, x);
   if (is_silent || how->kind == MHO_ENCODE_DIRECT)

@@ -16,6 +16,10 @@ typedef struct mho_encoder {
  *  @param spike  [n x inputs]. */
 void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_real *spike);
 
+/** The step, from 1, in which an event of the dataset is played that is `time` s after the samples
+ *  are presented. */
+double mho__encode_step(double time, double dt);
+
 /** Between events: when input i of a sample fires next, s since the phase began.
  *  @param number  of that spike, from 1.
  *  @param then    when the one before it was; 0 without. @return INFINITY: it never does. */

@@ -18,13 +18,18 @@ static const char *without_latency(const mho_experiment *e) {
   const char *why = mho_idle_without_spikes(e);
   if (why || e->settle.encode.kind == MHO_ENCODE_LATENCY)
     return why;
+  if (e->settle.encode.kind == MHO_ENCODE_EVENTS)
+    return "inputs spike when the dataset says (settle.encode.kind)";
   return "inputs spike more than once (settle.encode.kind)";
 }
 
 static const char *without_input_spikes(const mho_experiment *e) {
   const char *why = mho_idle_without_spikes(e);
-  if (why || e->settle.encode.kind != MHO_ENCODE_DIRECT)
+  int kind = e->settle.encode.kind;
+  if (why || (kind != MHO_ENCODE_DIRECT && kind != MHO_ENCODE_EVENTS))
     return why;
+  if (kind == MHO_ENCODE_EVENTS)
+    return "inputs spike when the dataset says (settle.encode.kind)";
   return "inputs do not spike (settle.encode.kind)";
 }
 
@@ -44,11 +49,11 @@ static const mho_param settle_table[] = {
                  "the learning signal: two states subtracted, as hardware and the paper do, or the "
                  "difference settled itself; auto: direct in floating point with sweeps",
                  .idle = mho_idle_without_nudge),
-    MHO_P_CHOICE(mho_settle_config, encode.kind, "encode.kind", "poisson|regular|latency|direct",
-                 MHO_ENCODE_POISSON,
+    MHO_P_CHOICE(mho_settle_config, encode.kind, "encode.kind",
+                 "poisson|regular|latency|direct|events", MHO_ENCODE_POISSON,
                  "inputs of neurons that spike: at random, each step for itself; at equal "
-                 "intervals, from a random phase on; once, the sooner the larger; or as they are, "
-                 "in every step",
+                 "intervals, from a random phase on; once, the sooner the larger; as they are, in "
+                 "every step; or when the dataset says (dataset.name events)",
                  .idle = mho_idle_without_spikes),
     MHO_P_REAL(mho_settle_config, encode.rate, "encode.rate", "Hz", 63.75, 0, 1e15,
                "spikes of an input of 1; of others in proportion, and at most one a step",
@@ -135,8 +140,16 @@ static bool add_layer(mho_state *s, const mho_network *net, int l, bool input) {
          (!s->sums || add_values(has_state, n, &s->sums[l]));
 }
 
+/* The lists of its inputs' spikes, where they may have some. */
+static bool add_events(mho_state *s, const mho_network *net, int parts) {
+  bool wanted = net->spiking && parts & MHO_STATE_INPUT;
+  if (wanted)
+    s->events = mho_alloc((size_t)s->capacity, sizeof *s->events);
+  return !wanted || s->events;
+}
+
 static bool fill(mho_state *s, const mho_network *net, int parts) {
-  if (!add_lists(s, net, parts))
+  if (!add_lists(s, net, parts) || !add_events(s, net, parts))
     return false;
 
   for (int i = 0; i < s->n_hold; i++) {
@@ -184,6 +197,7 @@ void mho_state_free(mho_state *s) {
     mho_free(s->hold[i]);
 
   mho_vars_free(s->vars);
+  mho_free(s->events);
   mho_free(s->hold);
   mho_free(s->memory);
   mho_free(s->keep);

@@ -33,6 +33,19 @@ void mho__double_inputs(int n, size_t features, double gain, mho_real *x) {
   }
 }
 
+/* Spikes of the inputs of samples sample0 .. sample0+n-1 of the batch, where neurons spike. */
+static void load_events(const pass *p, int sample0, int n) {
+  const mho_batch *b = p->b;
+  mho_events *events = p->learner->state[0]->events;
+  if (!events)
+    return;
+
+  for (int s = sample0; s < sample0 + n; s++) {
+    int sample = b->index ? b->index[s] : b->first + s;
+    events[s] = b->x ? (mho_events){0, NULL} : mho_images_events(b->images, sample);
+  }
+}
+
 /* Inputs and targets of samples sample0 .. sample0+n-1 of the batch, as the data have them. */
 static void load_rows(const pass *p, int sample0, int n, mho_real *x) {
   const mho_learner *learner = p->learner;
@@ -69,6 +82,7 @@ static void load_images(const pass *p, int sample0, int n) {
   mho_real *x = learner->state[0]->z[0] + (size_t)sample0 * inputs;
 
   load_rows(p, sample0, n, x);
+  load_events(p, sample0, n);
   if (resistive)
     mho__double_inputs(n, (size_t)learner->data->features, resistive->input_gain, x);
 }

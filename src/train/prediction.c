@@ -23,6 +23,10 @@ const char *mho_trainer_layer(const mho_trainer *t, int l, int *units) {
 
 static mho_err check(const mho_trainer *t, int n, const mho_real *x, mho_errinfo *ei) {
   size_t features = (size_t)t->data.features;
+  if (t->data.train.first)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "inputs of this network are spikes (dataset.name), and numbers are none: "
+                    "evaluate it on a part of its dataset");
   if (n < 1)
     return mho_fail(ei, MHO_EINVAL, "%d samples to settle: at least 1 is needed", n);
 

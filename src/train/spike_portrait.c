@@ -121,7 +121,8 @@ static void print_layers(const portrait *p) {
 /* What leads from images into the first hidden layer, cell by cell; NULL where nothing does. */
 static const mho_crossbar *fields_of(const mho_trainer *t) {
   const mho_dataset *d = &t->data;
-  bool has_images = d->width > 0 && d->height > 0 && d->train.pixel;
+  bool has_images =
+      d->width > 0 && d->height > 0 && (d->train.pixel || (d->train.first && d->height > 1));
   for (int c = 0; has_images && c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     bool is_first = k->from == 0 && k->to == 1 && k->role == MHO_FORWARD;

@@ -109,6 +109,11 @@ static mho_err make_subject(mho_trainer *t, const mho_dataset *data, mho_errinfo
     return mho_fail(ei, MHO_EINVAL, "the samples have no targets: %s",
                     t->data.values ? "mho_images.target is NULL" : "mho_images.label is NULL");
 
+  if ((t->data.train.first != NULL) != ((const mho_dataset_kind *)e->dataset.entry)->events)
+    return mho_fail(ei, MHO_ECONFIG, "dataset.name: '%s', but the samples are %s",
+                    e->dataset.entry->id,
+                    t->data.train.first ? "spikes: use events" : "no spikes: use another one");
+
   err = make_network(t, ei);
   if (err)
     return err;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "settle/encoder.h"
+#include "train/spike_rates.h"
 #include "train/trainer.h"
 
 /* The largest input of the training samples where they are numbers of a table; pixels are 0 to 1,
@@ -11,7 +13,7 @@
 static double largest_input(const mho_trainer *t) {
   const mho_dataset *d = &t->data;
   double largest = 0;
-  if (!d->train.x)
+  if (!d->train.x) /* spikes are 1 */
     return 1;
 
   for (int i = 0; i < d->train.n; i++)
@@ -112,10 +114,57 @@ static void warn_of_range(const mho_trainer *t) {
     mho_log(t->ctx, MHO_LOG_WARNING, "%s", sentence);
 }
 
+/* Spikes of a dataset that are not played, or not all. */
+typedef struct lost_events {
+  int64_t all, late, merged; /* merged: in a step in which the unit has fired already */
+} lost_events;
+
+static void count_lost(const mho_images *images, double seconds, double dt, lost_events *lost) {
+  for (int s = 0; s < images->n; s++) {
+    mho_events e = mho_images_events(images, s);
+    lost->all += e.n;
+    for (int k = 0; k < e.n; k++) {
+      const mho_event *event = &e.event[k];
+      double step = dt > 0 ? mho__encode_step(event->time, dt) : 0;
+      bool is_late = dt > 0 ? step > rint(seconds / dt) : event->time > seconds;
+      bool is_next = k > 0 && event->unit == event[-1].unit;
+      lost->late += is_late;
+      lost->merged += dt > 0 && is_next && !is_late && step == mho__encode_step(event[-1].time, dt);
+    }
+  }
+}
+
+static void warn_of_events(const mho_trainer *t) {
+  mho_timing clock;
+  lost_events lost = {0};
+  const mho_dataset *d = &t->data;
+  if (!d->train.first || !mho__timing_of(t->e, &clock))
+    return;
+
+  bool by_clock = clock.dt > 0;
+  double seconds = by_clock ? clock.steps * clock.dt : clock.seconds;
+  const mho_images *const parts[] = {&d->train, &d->validation, &d->test};
+  for (int i = 0; i < MHO_COUNT(parts); i++)
+    count_lost(parts[i], seconds, clock.dt, &lost);
+
+  if (lost.late)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "%lld of %lld events come after %g s, when inputs end (%s), and are not played: "
+            "raise it to play them",
+            (long long)lost.late, (long long)lost.all, seconds,
+            by_clock ? "settle.steps" : "settle.time");
+  if (lost.merged)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "%lld of %lld events fall into a step in which their unit has fired already, and are "
+            "not played: a shorter settle.dt, or settle.method events, would",
+            (long long)lost.merged, (long long)lost.all);
+}
+
 void mho__trainer_warn(const mho_trainer *t) {
   warn_of_range(t);
   warn_of_reads(t);
   warn_of_array(t);
   warn_of_levels(t);
   warn_of_inputs(t);
+  warn_of_events(t);
 }

@@ -8,7 +8,7 @@
 
 /** What the config says of any dataset. */
 typedef struct mho_dataset_config {
-  /** Folder of the files, of a table its file or folder; empty: $MHO_DATA/<name>, then
+  /** Folder of the files, of a table or events a file or folder; empty: $MHO_DATA/<name>, then
    *  ~/.cache/mho/<name>. */
   char path[MHO_TEXT_MAX];
   /** Use only the first so many samples; 0: all. Of a table without a test part test is how many of
@@ -39,6 +39,7 @@ typedef struct mho_dataset_kind {
   int n_files;
   /** It reads what dataset.path names, a file or a folder, whatever that holds. */
   bool takes_path;
+  bool events; /**< its samples are spikes (mho_images.event) */
   /** Fill the samples (train and test whole, no validation; test empty: it is cut from train),
    *  sizes, scale, checksum and memory; mean and spread where there are any.
    *  @param params  of the kind.
@@ -64,7 +65,7 @@ MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const void *param
 /** The inputs of mho_images_batch, each image shifted by up to `crop` pixels up or down and left or
  *  right (a random crop of the image with a black border), and with `flip` mirrored left to right
  *  half of the time. What happens to an image follows from its number in the part and the epoch
- *  alone. Samples with x have no pixels to shift.
+ *  alone. Samples with x, and spikes, have no pixels to shift.
  *  @param rng  stream of these draws. */
 MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *images, const int *index,
                                   int n, const mho_dataset_config *config, mho_rng rng, int epoch,

@@ -8,6 +8,7 @@
 #ifndef MHO_MODEL_SETTLE_H
 #define MHO_MODEL_SETTLE_H
 
+#include "mho/data.h"
 #include "mho/model/network.h"
 #include "mho/model/variables.h"
 
@@ -23,6 +24,9 @@ typedef struct mho_state {
   int n_layers;
   /** [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities. */
   mho_real **z;
+  /** [capacity] spikes of the inputs, which lie in the dataset, where inputs are some
+   *  (MHO_ENCODE_EVENTS); NULL without MHO_STATE_INPUT, and where no neurons spike. */
+  mho_events *events;
   /** [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer. */
   mho_real **next;
   /** [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is. */
@@ -210,7 +214,13 @@ typedef struct mho_encode_config {
   double tau;          /**< s, of a neuron that fires once */
   double threshold;    /**< where it does */
 } mho_encode_config;
-enum { MHO_ENCODE_POISSON, MHO_ENCODE_REGULAR, MHO_ENCODE_LATENCY, MHO_ENCODE_DIRECT };
+enum {
+  MHO_ENCODE_POISSON,
+  MHO_ENCODE_REGULAR,
+  MHO_ENCODE_LATENCY,
+  MHO_ENCODE_DIRECT,
+  MHO_ENCODE_EVENTS
+};
 
 /** What the config says of any settler. */
 typedef struct mho_settle_config {

@@ -5,7 +5,7 @@
  * follow. What is believed is the directory; a local header says where its member begins. What
  * needs 64-bit sizes is refused, its local fields (which NumPy always writes) are not.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "exchange/zip.h"
+#include "base/zip.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* zip.h - members of a zip file, stored or deflated, out of memory and into a file.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_EXCHANGE_ZIP_H
-#define MHO_EXCHANGE_ZIP_H
+#ifndef MHO_BASE_ZIP_H
+#define MHO_BASE_ZIP_H
 
 #include <stdio.h>
 
