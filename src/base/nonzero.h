@@ -51,6 +51,20 @@ static inline uint64_t mho__nonzero_lanes(const mho_real *v) {
 }
 #endif
 
+/* Whether MHO_NONZERO_BITS numbers may be other than 0: false only where all of them are. */
+#if defined(__AVX512F__) && !defined(MHO_DOUBLE)
+static inline bool mho__may_be_nonzero(const mho_real *v) {
+  __m512i low = _mm512_or_si512(_mm512_loadu_si512(v), _mm512_loadu_si512(v + 16));
+  __m512i high = _mm512_or_si512(_mm512_loadu_si512(v + 32), _mm512_loadu_si512(v + 48));
+  __m512i all = _mm512_or_si512(low, high);
+  return _mm512_test_epi32_mask(all, all) != 0;
+}
+#else
+static inline bool mho__may_be_nonzero(const mho_real *v) {
+  return true;
+}
+#endif
+
 /** Bit i of the result: v[i] is not 0; n up to MHO_NONZERO_BITS. */
 static inline uint64_t mho__nonzero_bits(int n, const mho_real *v) {
   int whole = n - n % MHO_NONZERO_LANES;
@@ -73,10 +87,15 @@ typedef struct mho_nonzero {
 /** The next number that is not 0; -1: there is none. */
 static inline int mho__next_nonzero(mho_nonzero *w) {
   while (!w->bits) {
+    while (w->n - w->next >= MHO_NONZERO_BITS && !mho__may_be_nonzero(w->v + w->next))
+      w->next += MHO_NONZERO_BITS;
     int left = w->n - w->next;
     if (left <= 0)
       return -1;
-    w->bits = mho__nonzero_bits(left < MHO_NONZERO_BITS ? left : MHO_NONZERO_BITS, w->v + w->next);
+    if (left >= MHO_NONZERO_BITS)
+      w->bits = mho__nonzero_bits(MHO_NONZERO_BITS, w->v + w->next);
+    else
+      w->bits = mho__nonzero_bits(left, w->v + w->next);
     w->next += MHO_NONZERO_BITS;
   }
 

@@ -363,8 +363,10 @@ static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
   }
 
   bool raises = false, lowers = false;
+  const mho_vars *v = l->state[0]->vars;
+  int fired = mho_vars_find(v, "spike");
   for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
-    const mho_real *spike = spikes_of(l, layer);
+    const mho_real *spike = mho_vars_real(v, fired, layer, l->sample0);
     if (is_source(l, layer))
       lowers |= move_rows(l, tick, layer, spike);
     if (layer > 0)

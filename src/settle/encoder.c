@@ -87,17 +87,19 @@ static void fire_drawn(const encoding *c, size_t n, const mho_real *x, mho_real 
 
 /* ---------------------------------------------------------------- known ahead */
 
-/* The first step after step `now` in which an input of so many spikes a step has one more. */
+/* The first step after step `now` in which an input of so many spikes a step has one more: in which
+ * phi and what it has fired come to a whole number more. */
 static mho_real next_of(double each, double phase, double now) {
-  double spikes = floor(phase + now * each);
-  double t = fmax(ceil((spikes + 1 - phase) / each), now + 1);
+  double more = floor(phase + now * each) + 1, least = now + 1;
+  double t = ceil((more - phase) / each);
   if (t > MHO_STEP_READ_OUT) /* no phase is as long */
     return (mho_real)INFINITY;
 
   /* but for what rounding has left of it */
-  while (t > now + 1 && floor(phase + (t - 1) * each) > spikes)
+  while (t > least && phase + (t - 1) * each >= more)
     t--;
-  while (floor(phase + t * each) <= spikes)
+  t = t > least ? t : least;
+  while (phase + t * each < more)
     t++;
   return (mho_real)t;
 }
@@ -167,8 +169,10 @@ static mho_real next_spike(const encoding *c, size_t i, mho_real x, double now) 
     return next_event(c, i, now);
   if (c->how->kind == MHO_ENCODE_LATENCY)
     return now > 0 ? (mho_real)INFINITY : crossing_of(c, x);
-  double each = fmin(expected(c, x), 1);
-  return each > 0 ? next_of(each, (double)c->own.phase[i], now) : (mho_real)INFINITY;
+  double each = expected(c, x);
+  if (each <= 0)
+    return (mho_real)INFINITY;
+  return next_of(each < 1 ? each : 1, (double)c->own.phase[i], now);
 }
 
 /* A phase begins: the first spikes of all inputs. */

@@ -129,6 +129,8 @@ static void count_lines(const mho_meter *m, int n, double gain, const mho_real *
   enum { FEW = MHO_NONZERO_BITS / 8 };
   for (int i0 = 0; i0 < n; i0 += MHO_NONZERO_BITS) {
     int some = mho_min(n - i0, MHO_NONZERO_BITS);
+    if (some == MHO_NONZERO_BITS && !mho__may_be_nonzero(x + i0))
+      continue;
     uint64_t driven = mho__nonzero_bits(some, x + i0);
     if (__builtin_popcountll(driven) > FEW) {
       for (int i = i0; i < i0 + some; i++)
