@@ -458,6 +458,9 @@ typedef struct mho_trained_netlist {
   /** Of a device's netlist: how many pulses, at random. */
   int pulses;
   uint64_t seed; /**< of the pulses */
+
+  /** Of a netlist of neurons that spike: only so many of the last hidden layer; 0: all. */
+  int neurons;
 } mho_trained_netlist;
 
 /** One read of a crossbar with the line voltages of mho_trainer_line_voltages, and the currents
@@ -473,6 +476,13 @@ MHO_API mho_err mho_trainer_netlist_crossbar(mho_trainer *t, const mho_trained_n
  *          mho_netlist_network_write. */
 MHO_API mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o,
                                             char **out, mho_errinfo *ei);
+/** The spiking neurons of a network under the spikes of a test image, in time, and when the core's
+ *  fire.
+ *  @return MHO_OK; MHO_EUNSUPPORTED for what has no circuit, such as a clock, links that lead back,
+ *          delays or inhibition; MHO_EINVAL for an image or neurons that there are not; errors of
+ *          settling; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_netlist_spikes(mho_trainer *t, const mho_trained_netlist *o, char **out,
+                                           mho_errinfo *ei);
 /** Its device under pulses at random, and the conductances that the core expects. @return as
  * mho_netlist_device_write. */
 MHO_API mho_err mho_trainer_netlist_device(mho_trainer *t, const mho_trained_netlist *o, char **out,

@@ -141,7 +141,7 @@ struct mho_spice_isolation {
 struct mho_netlist_values { double expected; double margin; double printed; };
 struct mho_trained_netlist {
   const char *of; int image; const mho_connection *connection; bool transposed; const double *r_word;
-  const double *r_bit; const int *tile; bool norton; bool transient; int pulses; uint64_t seed;
+  const double *r_bit; const int *tile; bool norton; bool transient; int pulses; uint64_t seed; int neurons;
 };
 struct mho_cosim_row {
   const char *what; const char *quantity; const char *unit; const char *place; int64_t n; double max_abs;
@@ -247,6 +247,7 @@ void mho_blob_free(mho_blob *);
 mho_err mho_trainer_read_ideally(mho_trainer *, mho_errinfo *);
 mho_err mho_trainer_netlist_crossbar(mho_trainer *, const mho_trained_netlist *, char **, mho_errinfo *);
 mho_err mho_trainer_netlist_network(mho_trainer *, const mho_trained_netlist *, char **, mho_errinfo *);
+mho_err mho_trainer_netlist_spikes(mho_trainer *, const mho_trained_netlist *, char **, mho_errinfo *);
 mho_err mho_trainer_netlist_device(mho_trainer *, const mho_trained_netlist *, char **, mho_errinfo *);
 mho_err mho_spice_open(mho_spice **, mho_errinfo *);
 void mho_spice_close(mho_spice *);

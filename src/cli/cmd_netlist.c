@@ -13,8 +13,8 @@ enum { MAX_WORDS = 1024 };
 typedef struct options {
   common_options common;
   const char *layer, *r_word, *r_bit, *tile, *models;
-  bool network, device, check, trust, transposed, norton, transient;
-  long sample, pulses;
+  bool network, device, spikes, check, trust, transposed, norton, transient;
+  long sample, pulses, neurons;
   double after;                /* s since programming */
   const char *word[MAX_WORDS]; /* RUN or CONFIG; files to check */
   int n_words;
@@ -30,6 +30,8 @@ enum {
   KEY_TILE,
   KEY_NORTON,
   KEY_TRANSIENT,
+  KEY_SPIKES,
+  KEY_NEURONS,
   KEY_DEVICE,
   KEY_PULSES,
   KEY_MODELS,
@@ -50,6 +52,9 @@ static const struct argp_option option_table[] = {
     {"network", KEY_NETWORK, NULL, 0, "the whole settling network, free and nudged phase", 0},
     {"norton", KEY_NORTON, NULL, 0, "with its clamped inputs reduced to currents: far smaller", 0},
     {"transient", KEY_TRANSIENT, NULL, 0, "settle it by .tran instead of .op", 0},
+    {"spikes", KEY_SPIKES, NULL, 0,
+     "the neurons of dynamics spiking, in time under the spikes of a test image", 0},
+    {"neurons", KEY_NEURONS, "N", 0, "only the first so many of the last hidden layer", 0},
     {"device", KEY_DEVICE, NULL, 0, "one device under pulses at random", 0},
     {"pulses", KEY_PULSES, "N", 0, "so many (default 50)", 0},
     {"sample", KEY_SAMPLE, "N", 0, "number of the test image (default 0)", 0},
@@ -91,20 +96,24 @@ static void check_words(const options *o, struct argp_state *state) {
 static void check_circuit(const options *o, struct argp_state *state) {
   static const char whole[] = "--network", line[] = "the netlist of a crossbar";
   bool circuit = !o->models && !o->check, network = circuit && o->network && !o->device;
-  bool crossbar = circuit && !o->network && !o->device;
-  option_use use[] = {{"device", o->device, circuit && !o->network, "no other circuit"},
-                      {"network", o->network, circuit, "a RUN or CONFIG"},
-                      {"layer", o->layer, crossbar, line},
-                      {"transposed", o->transposed, crossbar, line},
-                      {"r-word", o->r_word, crossbar, line},
-                      {"r-bit", o->r_bit, crossbar, line},
-                      {"tile", o->tile, crossbar, line},
-                      {"norton", o->norton, network, whole},
-                      {"transient", o->transient, network, whole},
-                      {"sample", o->sample > 0, crossbar || network, "a network and its crossbars"},
-                      {"after", o->after > 0, crossbar || network, "a network and its crossbars"},
-                      {"pulses", o->pulses > 0, circuit && o->device, "--device"},
-                      {"check", o->check, !o->models, "FILE..., and not with --models"}};
+  bool crossbar = circuit && !o->network && !o->device && !o->spikes;
+  bool one = !o->network && !o->spikes;
+  option_use use[] = {
+      {"device", o->device, circuit && one, "no other circuit"},
+      {"spikes", o->spikes, circuit && !o->network, "no other circuit"},
+      {"neurons", o->neurons > 0, circuit && o->spikes, "--spikes"},
+      {"network", o->network, circuit, "a RUN or CONFIG"},
+      {"layer", o->layer, crossbar, line},
+      {"transposed", o->transposed, crossbar, line},
+      {"r-word", o->r_word, crossbar, line},
+      {"r-bit", o->r_bit, crossbar, line},
+      {"tile", o->tile, crossbar, line},
+      {"norton", o->norton, network, whole},
+      {"transient", o->transient, network, whole},
+      {"sample", o->sample > 0, crossbar || network || o->spikes, "a network and its crossbars"},
+      {"after", o->after > 0, crossbar || network || o->spikes, "a network and its crossbars"},
+      {"pulses", o->pulses > 0, circuit && o->device, "--device"},
+      {"check", o->check, !o->models, "FILE..., and not with --models"}};
   check_uses(MHO_COUNT(use), use, state);
 
   for (int i = 0; o->common.out && i < o->n_words; i++)
@@ -139,6 +148,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_TRANSIENT:
     o->transient = true;
+    return 0;
+
+  case KEY_SPIKES:
+    o->spikes = true;
+    return 0;
+  case KEY_NEURONS:
+    o->neurons = option_number(state, "neurons", arg, 1, 1000000);
     return 0;
 
   case KEY_SAMPLE:
@@ -184,13 +200,14 @@ static const struct argp argp = {
     option_table,
     parse,
     "RUN|CONFIG\n--models FOLDER\n--check FILE...",
-    "A crossbar, the whole settling network or a device of a run, or of a config's initial "
-    "weights, as a netlist that 'ngspice -b' runs. Comments say what mho expects of every value "
-    "it prints.\v"
+    "A crossbar, the whole settling network, neurons that spike or a device of a run, or of a "
+    "config's initial weights, as a netlist that 'ngspice -b' runs. Comments say what mho "
+    "expects of every value it prints.\v"
     "Examples:\n"
     "  mho netlist last --device --pulses 100 > device.cir\n"
     "  mho netlist --check device.cir\n"
     "  mho netlist last --network --sample 3 --out net.cir && ngspice -b net.cir\n"
+    "  mho netlist last --spikes --set settle.method=events --neurons 3 --out spikes.cir\n"
     "  mho netlist last --layer h1-h2 --transposed --r-word '1 ohm' --r-bit '1 ohm'",
     NULL,
     NULL,
@@ -250,10 +267,13 @@ static mho_err write_circuit(const options *o, const subject *x, char **text, mh
                            .norton = o->norton,
                            .transient = o->transient,
                            .pulses = o->pulses ? (int)o->pulses : 50,
-                           .seed = (uint64_t)o->sample};
+                           .seed = (uint64_t)o->sample,
+                           .neurons = (int)o->neurons};
 
   if (o->device)
     return mho_trainer_netlist_device(x->t, &n, text, ei);
+  if (o->spikes)
+    return mho_trainer_netlist_spikes(x->t, &n, text, ei);
   if (o->network)
     return mho_trainer_netlist_network(x->t, &n, text, ei);
   return write_crossbar(o, x, &n, text, ei);

@@ -1,0 +1,460 @@
+/* netlist_spikes.c - neurons that integrate and fire as a circuit, under the spikes of a sample.
+ *
+ * A spike of an input is a pulse of p seconds at the read voltage on its word line, with the spike
+ * in the middle; one of a neuron is a wave of 2 p that begins with it, v_read (1 - cos(pi t/p))/2,
+ * whose area is the same and does not hang on the steps of ngspice. What crossbars make of it flows
+ * from virtual grounds into the neurons:
+ *
+ *   delta     C du/dt = C (E - u)/tau + I: a pulse through a weight of 1 raises u by v_unit
+ *   current   C dc/dt = -C c/tau_s + I, C du/dt = C (E - u + c)/tau
+ *   x as it is   (settle.encode.kind direct) C du/dt = C (E - u)/tau + I, for good
+ *
+ * A neuron is a latch q that the potential sets at the threshold, and that a timer T resets when
+ * it has charged to 1, after the refractory time or 2 p, whichever is longer. The word line z
+ * follows T for as long as the wave lasts. u is held at where a reset brings it for the refractory
+ * time, and for no less than it takes to get there, or than the pulse that made it fire. The latch
+ * and the switches between currents are B sources on capacitors of EDGE p, so that the steps of
+ * ngspice become short where they change. A second integrator counts.
+ *
+ * So a spike of the circuit is later than the core's by up to p a layer, and every earlier spike of
+ * the neuron adds what the refractory time is shorter than that by.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "spice/netlist_spikes.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "mho/spice.h"
+#include "spice/netlist_crossbar.h"
+#include "spice/netlist_text.h"
+#include "spice/subckt.h"
+
+#define add        mho__spice_text_add
+#define add_number mho__spice_text_add_number
+
+#define C_MEM  1e-12 /* F */
+#define V_FIRE 0.5   /* V, of the threshold neuron.threshold.value */
+#define PULSES 500   /* in the shortest time constant */
+#define EDGE   0.02  /* of a pulse */
+#define RESET  8     /* edges, in which a potential is reset */
+#define STEPS  8     /* of ngspice in a pulse, at least */
+
+/* A netlist under way. */
+typedef struct writer {
+  mho_spice_text t;
+  const mho_netlist_spikes *x;
+  const mho_spiking_config *c;
+  double v_unit;  /* V of a potential of 1 */
+  double p, hold; /* s: a pulse, and how long a latch is set */
+  double held;    /* s, for which a potential is held */
+  bool *fires;    /* [inputs] */
+} writer;
+
+/* ---------------------------------------------------------------- what has a circuit */
+
+#define REFUSE(...) return mho_fail(ei, MHO_EUNSUPPORTED, __VA_ARGS__)
+
+static mho_err check_neurons(const mho_spiking_config *c, mho_errinfo *ei) {
+  if (c->synapse == MHO_SYNAPSE_CONDUCTANCE)
+    REFUSE("neuron.synapse: conductances have no circuit here: use delta or current");
+  if (c->reset == MHO_RESET_SUBTRACT && c->synapse == MHO_SYNAPSE_DELTA)
+    REFUSE("neuron.reset: subtract leaves what a spike brings above the threshold, which a circuit "
+           "that fires in the middle of its pulse never has: use value, or synapse current");
+  if (c->law == MHO_THRESHOLD_LAYER)
+    REFUSE("neuron.threshold.law: thresholds that move in every step of a clock have no circuit "
+           "here: use fixed");
+  if (c->inhibit != MHO_INHIBIT_NONE || c->winners != MHO_WINNERS_ALL)
+    REFUSE("neuron.%s: neurons that hear of each other have no circuit here: use %s",
+           c->inhibit != MHO_INHIBIT_NONE ? "inhibit" : "winners",
+           c->inhibit != MHO_INHIBIT_NONE ? "none" : "all");
+  if (c->forward_delay > 0)
+    REFUSE("neuron.delay.forward: lines that delay spikes have no circuit here: set it to 0");
+  return MHO_OK;
+}
+
+static bool is_heard(const mho_network *net, const mho_link *k) {
+  return k->to < mho_hidden_end(net) && mho_link_settles(k);
+}
+
+mho_err mho__netlist_spikes_check(const mho_network *net, mho_errinfo *ei) {
+  if (!net->spiking)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "dynamics.name: --spikes is for neurons that spike: use dynamics spiking, or "
+                    "--network");
+  mho_err err = check_neurons(net->spiking, ei);
+  if (err)
+    return err;
+  if (net->wired)
+    REFUSE("array.wire: lines with resistance are not in the circuit of neurons that spike: leave "
+           "it out");
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    if (!is_heard(net, k))
+      continue;
+    if (k->role != MHO_FORWARD)
+      REFUSE("network.lateral, network.back: links that are not forward have no circuit of neurons "
+             "that spike: leave them out");
+    if (!k->plain || net->connection[k->connection].conv.kernel)
+      REFUSE("network.topology: kernels, pooling and biases have no circuit of neurons that spike: "
+             "use layered, without biases");
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- sizes and times */
+
+static int last_layer(const mho_network *net) {
+  return mho_hidden_end(net) - 1;
+}
+
+/* Neurons of a layer that are in the circuit. */
+static int count_of(const writer *w, int l) {
+  bool is_cut = w->x->neurons > 0 && l == last_layer(w->x->net);
+  return is_cut ? w->x->neurons : w->x->net->layer[l].n;
+}
+
+static double tau_of(const writer *w, int l, int j) {
+  const mho_circuit *circuit = w->x->net->layer[l].circuit;
+  return w->c->tau * (circuit && circuit->tau ? circuit->tau[j] : 1);
+}
+
+/* The shortest time between two spikes of one input. */
+static double shortest_interval(const mho_netlist_spikes *x) {
+  double shortest = INFINITY;
+  for (int i = 0; i < x->n; i++)
+    for (int k = i + 1; k < x->n && x->spike[i].layer == 0; k++) {
+      bool is_same = x->spike[k].layer == 0 && x->spike[k].unit == x->spike[i].unit;
+      if (is_same) {
+        shortest = fmin(shortest, x->spike[k].time - x->spike[i].time);
+        break;
+      }
+    }
+  return shortest;
+}
+
+static mho_err find_times(writer *w, mho_errinfo *ei) {
+  const mho_spiking_config *c = w->c;
+  bool has_current = c->synapse == MHO_SYNAPSE_CURRENT && c->tau_syn > 0;
+  double shortest = has_current ? fmin(c->tau, c->tau_syn) : c->tau;
+  double apart = shortest_interval(w->x);
+  w->p = fmin(shortest / PULSES, apart / 2);
+  w->hold = fmax(c->refractory, 2 * w->p);
+  w->held = fmax(c->refractory, has_current || w->x->x ? RESET * EDGE * w->p : w->p);
+  w->v_unit = V_FIRE / fmax(fabs(c->threshold), 1e-12);
+  if (w->p * 100 * PULSES >= shortest)
+    return MHO_OK;
+  REFUSE("two spikes of an input are %.3g s apart, too close for pulses on its line: take a sample "
+         "without such (--sample)",
+         apart);
+}
+
+/* ---------------------------------------------------------------- head and subcircuits */
+
+static void add_head(writer *w) {
+  mho_spice_text *t = &w->t;
+  const mho_network *net = w->x->net;
+  mho__netlist_title(t, w->x->title);
+  add(t, "*\n* layers:");
+  for (int l = 0; l <= last_layer(net); l++)
+    add(t, " %s (%d%s)", net->layer[l].name, l ? count_of(w, l) : net->layer[0].n,
+        l && count_of(w, l) < net->layer[l].n ? " of more" : "");
+  add(t,
+      "\n* V(x_<i>): word lines of the inputs%s; V(z_<layer>_<j>): of neurons\n"
+      "* V(u_<layer>_<j>): potentials, 1 in the network is v_unit; V(q_<layer>_<j>): 1 V while "
+      "it is held\n",
+      w->x->x ? "" : " that spike");
+  add(t, "\n* parameters\n");
+  mho__netlist_parameter(t, "v_read", net->array.read_voltage, "V, of a word line that spikes");
+  mho__netlist_parameter(t, "v_unit", w->v_unit, "V, a potential of 1");
+  mho__netlist_parameter(t, "c_mem", C_MEM, "F, a membrane");
+  mho__netlist_parameter(t, "p", w->p, "s, of a pulse");
+  mho__netlist_parameter(t, "hold", w->hold, "s, for which a neuron that has fired cannot again");
+  mho__netlist_parameter(t, "held", w->held, "s, for which its potential is held");
+  mho__netlist_parameter(t, "edge", EDGE * w->p, "s, of switches");
+}
+
+static void add_subcircuits(writer *w) {
+  mho_spice_text *t = &w->t;
+  bool has_current = w->c->synapse == MHO_SYNAPSE_CURRENT && !w->x->x;
+  const char *in = has_current ? "c_mem*V(s)/tau" : "I(Vi)";
+  add(t, "\n* neuron: currents into i move u unless it is held; at theta q is set, until the timer "
+         "has run\n.subckt lif i u q z n tau=20m theta=0.5 rest=0 reset=0\nVi i 0 0\n");
+  if (has_current)
+    add(t, "* synapse\nCs s 0 {c_mem}\nBs 0 s I=I(Vi)-c_mem*V(s)/tau_syn\n");
+  add(t,
+      "* membrane\nCu u 0 {c_mem}\n"
+      "Bu 0 u I=(V(q) >= 0.5 && V(t)*hold < held ? c_mem*(reset-V(u))/edge : "
+      "%s+c_mem*(rest-V(u))/tau)\n"
+      "* comparator and latch\nCq q 0 {c_mem}\n"
+      "Bq 0 q I=c_mem*(((V(u) >= theta || V(q) >= 0.5) && V(t) < 1 ? 1 : 0)-V(q))/edge\n"
+      "* timer\nCt t 0 {c_mem}\n"
+      "Bt 0 t I=(V(q) >= 0.5 ? c_mem/hold : -c_mem*V(t)/edge)\n"
+      "* word line: a wave of 2 p whose area is that of v_read for p\n"
+      "Bz z 0 V=(V(q) >= 0.5 && V(t)*hold < 2*p ? v_read*(1-cos(pi*V(t)*hold/p))/2 : 0)\n"
+      "* count\nCn n 0 {c_mem}\nBn 0 n I=(V(q) >= 0.5 ? c_mem/hold : 0)\n.ends\n",
+      in);
+}
+
+/* ---------------------------------------------------------------- inputs */
+
+static void add_number_after(mho_spice_text *t, double v) {
+  add(t, " ");
+  add_number(t, v);
+}
+
+/* Pulses of an input, whose middles are its spikes. */
+static void add_pulses(writer *w, int i) {
+  mho_spice_text *t = &w->t;
+  double half = w->p / 2, edge = w->p * EDGE, v = w->x->net->array.read_voltage;
+  add(t, "Vx_%d x_%d 0 PWL(0 0", i, i);
+  for (int k = 0; k < w->x->n; k++) {
+    const mho_spike_time *s = &w->x->spike[k];
+    if (s->layer != 0 || s->unit != i)
+      continue;
+    double middle = fmax(s->time, half + edge);
+    const double at[] = {middle - half - edge / 2, middle - half + edge / 2,
+                         middle + half - edge / 2, middle + half + edge / 2};
+    for (int m = 0; m < MHO_COUNT(at); m++) {
+      add_number_after(t, at[m]);
+      add_number_after(t, m == 1 || m == 2 ? v : 0);
+    }
+    add(t, "\n+");
+  }
+  add(t, ")\n");
+}
+
+static void add_inputs(writer *w) {
+  mho_spice_text *t = &w->t;
+  add(t, "\n* inputs (V); those that %s have no line\n", w->x->x ? "are 0" : "never spike");
+  for (int i = 0; i < w->x->net->layer[0].n; i++) {
+    if (!w->fires[i])
+      continue;
+    if (!w->x->x) {
+      add_pulses(w, i);
+      continue;
+    }
+    add(t, "Vx_%d x_%d 0 ", i, i);
+    add_number(t, w->x->net->array.read_voltage * w->x->x[i]);
+    add(t, "\n");
+  }
+}
+
+static void find_inputs(writer *w) {
+  for (int i = 0; w->x->x && i < w->x->net->layer[0].n; i++)
+    w->fires[i] = w->x->x[i] != 0;
+  for (int k = 0; !w->x->x && k < w->x->n; k++)
+    if (w->x->spike[k].layer == 0)
+      w->fires[w->x->spike[k].unit] = true;
+}
+
+/* ---------------------------------------------------------------- crossbars */
+
+/* A crossbar's conductances. */
+typedef struct arrays {
+  double *g[MHO_BANKS_MAX]; /* [rows x cols], S */
+  double unit;              /* S of a weight of 1 */
+} arrays;
+
+static bool arrays_new(const mho_crossbar *x, arrays *a) {
+  bool has_all = true;
+  for (int b = 0; b < x->n_banks; b++) {
+    a->g[b] = mho_alloc(mho_crossbar_cells(x), sizeof *a->g[b]);
+    has_all = has_all && a->g[b];
+  }
+  return has_all;
+}
+
+static void arrays_free(arrays *a) {
+  for (int b = 0; b < MHO_BANKS_MAX; b++)
+    mho_free(a->g[b]);
+}
+
+/* The devices of column j, the virtual grounds at their ends, and what flows on into the neuron. */
+static void add_column(writer *w, const mho_link *k, const arrays *a, int j) {
+  mho_spice_text *t = &w->t;
+  const mho_network *net = w->x->net;
+  const mho_crossbar *xb = net->connection[k->connection].xb;
+  const char *from = net->layer[k->from].name, *to = net->layer[k->to].name;
+  double amplified = mho_spiking_gain(net, k) * (double)k->scale / a->unit;
+
+  for (int b = 0; b < xb->n_banks; b++) {
+    char sign = xb->role[b].letter;
+    for (int i = 0; i < xb->rows; i++) {
+      double g = a->g[b][mho__core_cell(xb, i, j)];
+      bool is_driven = k->from > 0 || w->fires[i];
+      if (!(g > 0) || !is_driven)
+        continue;
+      char name[MHO_NETLIST_NAME];
+      mho__netlist_resistor(name, sign, from, to, i, j);
+      if (k->from == 0)
+        add(t, "R%s x_%d ", name + 1, i);
+      else
+        add(t, "R%s z_%s_%d ", name + 1, from, i);
+      add(t, "%c_%s_%s_%d ", sign, from, to, j);
+      add_number(t, mho__netlist_ohm(g));
+      add(t, "\n");
+    }
+    add(t, "V%c_%s_%s_%d %c_%s_%s_%d 0 0\n", sign, from, to, j, sign, from, to, j);
+    add(t, "F%c_%s_%s_%d 0 i_%s_%d V%c_%s_%s_%d ", sign, from, to, j, to, j, sign, from, to, j);
+    add(t, "{");
+    add_number(t, amplified * xb->role[b].gain);
+    add(t, "*i_unit/v_read}\n");
+  }
+}
+
+static mho_err add_crossbar(writer *w, const mho_link *k, mho_errinfo *ei) {
+  const mho_network *net = w->x->net;
+  const mho_crossbar *xb = net->connection[k->connection].xb;
+  arrays a = {.unit = 0};
+  if (!arrays_new(xb, &a)) {
+    arrays_free(&a);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar");
+  }
+
+  mho_netlist_siemens(xb, w->x->device, 0, a.g, &a.unit);
+  add(&w->t, "\n* crossbar %s -> %s (ohm), %.9g S of a weight of 1\n", net->layer[k->from].name,
+      net->layer[k->to].name, a.unit);
+  for (int j = 0; j < count_of(w, k->to); j++)
+    add_column(w, k, &a, j);
+  arrays_free(&a);
+  return MHO_OK;
+}
+
+static mho_err add_crossbars(writer *w, mho_errinfo *ei) {
+  const mho_network *net = w->x->net;
+  mho__netlist_parameter(
+      &w->t, "i_unit", w->x->x ? C_MEM * w->v_unit / w->c->tau : C_MEM * w->v_unit / w->p,
+      w->x->x ? "A, that drives a potential to 1" : "A, that brings 1 in a pulse");
+  if (w->c->synapse == MHO_SYNAPSE_CURRENT && !w->x->x)
+    mho__netlist_parameter(&w->t, "tau_syn", w->c->tau_syn, "s, of currents");
+
+  for (int i = 0; i < net->n_links; i++) {
+    mho_err err = is_heard(net, &net->link[i]) ? add_crossbar(w, &net->link[i], ei) : MHO_OK;
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- neurons */
+
+static void add_neurons(writer *w, int l) {
+  mho_spice_text *t = &w->t;
+  const char *name = w->x->net->layer[l].name;
+  bool subtracts = w->c->reset == MHO_RESET_SUBTRACT; /* of a potential at the threshold */
+  add(t, "\n* neurons of %s\n", name);
+  for (int j = 0; j < count_of(w, l); j++) {
+    add(t, "X%s_%d i_%s_%d u_%s_%d q_%s_%d z_%s_%d n_%s_%d lif tau=", name, j, name, j, name, j,
+        name, j, name, j, name, j);
+    add_number(t, tau_of(w, l, j));
+    add(t, " theta=");
+    add_number(t, w->v_unit * w->x->theta[l][j]);
+    add(t, " rest=");
+    add_number(t, w->v_unit * w->c->rest);
+    add(t, " reset=");
+    add_number(t, subtracts ? 0 : w->v_unit * w->c->reset_to);
+    add(t, "\n.ic v(u_%s_%d)=", name, j);
+    add_number(t, w->v_unit * w->c->rest);
+    add(t, "\n");
+  }
+}
+
+/* ---------------------------------------------------------------- what is printed */
+
+/* How far spike number k of a neuron of layer l may be from the core's, s. */
+static double margin_of(const writer *w, int l, int k) {
+  double late = w->held - w->c->refractory;
+  return w->p * (l + 0.5) + k * (late + 0.1 * w->p);
+}
+
+/* The commands, or the comments, of one neuron's spikes. */
+static void add_spikes(writer *w, int l, int j, bool expects) {
+  mho_spice_text *t = &w->t;
+  const char *name = w->x->net->layer[l].name;
+  double sure = w->x->stop - 4 * w->hold - 10 * w->p;
+  bool is_late = false;
+  int n = 0;
+  for (int k = 0; k < w->x->n; k++) {
+    const mho_spike_time *s = &w->x->spike[k];
+    if (s->layer != l || s->unit != j)
+      continue;
+    is_late = is_late || s->time > sure;
+    n++;
+    if (s->time > sure)
+      continue;
+    char value[MHO_NETLIST_NAME];
+    snprintf(value, sizeof value, "t_%s_%d_%d", name, j, n);
+    if (expects)
+      mho__netlist_expect(t, value, -1, s->time, margin_of(w, l, n - 1), "s");
+    else
+      add(t, "meas tran %s when v(q_%s_%d)=0.5 rise=%d\nprint %s\n", value, name, j, n, value);
+  }
+
+  char count[MHO_NETLIST_NAME];
+  snprintf(count, sizeof count, "count_%s_%d", name, j);
+  if (is_late)
+    return;
+  if (expects)
+    mho__netlist_expect(t, count, -1, n, 0.1 + 0.02 * n, "spikes");
+  else
+    add(t, "let %s=v(n_%s_%d)[length(v(n_%s_%d))-1]\nprint %s\n", count, name, j, name, j, count);
+}
+
+static void add_results(writer *w, bool expects) {
+  for (int l = 1; l <= last_layer(w->x->net); l++)
+    for (int j = 0; j < count_of(w, l); j++)
+      add_spikes(w, l, j, expects);
+}
+
+static void add_control(writer *w) {
+  mho_spice_text *t = &w->t;
+  add(t, "\n.options method=trap reltol=1e-4\n\n"
+         "* the core, exactly between events: s, but for a pulse or two\n");
+  add_results(w, true);
+  add(t, "\n.control\ntran ");
+  add_number(t, w->p);
+  add_number_after(t, w->x->stop);
+  add(t, " 0 ");
+  add_number(t, w->p / STEPS);
+  add(t, " uic\n");
+  add_results(w, false);
+  add(t, "quit\n.endc\n.end\n");
+}
+
+static mho_err write_all(writer *w, mho_errinfo *ei) {
+  find_inputs(w);
+  add_head(w);
+  add_subcircuits(w);
+  add_inputs(w);
+  mho_err err = add_crossbars(w, ei);
+  for (int l = 1; l <= last_layer(w->x->net); l++)
+    add_neurons(w, l);
+  add_control(w);
+  if (!err && w->t.failed)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for a netlist");
+  return err;
+}
+
+mho_err mho__netlist_spikes_write(const mho_netlist_spikes *x, char **out, mho_errinfo *ei) {
+  *out = NULL;
+  mho_err err = mho__netlist_spikes_check(x->net, ei);
+  if (err)
+    return err;
+  writer w = {.x = x, .c = x->net->spiking};
+  const mho_layer *last = &x->net->layer[last_layer(x->net)];
+  if (x->neurons > last->n)
+    return mho_fail(ei, MHO_EINVAL, "--neurons: layer %s has only %d", last->name, last->n);
+  err = find_times(&w, ei);
+  if (err)
+    return err;
+
+  w.fires = mho_alloc((size_t)x->net->layer[0].n, sizeof *w.fires);
+  err = w.fires ? write_all(&w, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a netlist");
+  mho_free(w.fires);
+  if (err)
+    mho_free(w.t.p);
+  else
+    *out = w.t.p;
+  return err;
+}
