@@ -51,7 +51,7 @@
  *   write_verify                              update << 6 | round
  *   stochastic, fast array of tiki_taka       term << 40 | sample of the run << 5 | slot
  *     of the fast array: the last sample before, slot 31 where the row is then read, else 0
- *   slow array of tiki_taka                   number of the row's read
+ *   slow array of tiki_taka, in series        number of the row's read
  *
  * and beside them, in every run:
  *

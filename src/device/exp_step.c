@@ -52,25 +52,35 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
-static void pulse(const mho_device_block *b) {
+static inline void answer(const mho_device_block *b, mho_one_pulse p) {
   MHO_VECTOR(e);
 
   /* e = exp(+-gamma z); beyond e^60 a cell of next to no range jumps from bound to bound anyway.
-   * Both ways are computed, so that the choice is vector code. */
+   * Both ways are looked up, so that the choice is vector code. */
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float range = mho__cell_range(b, i), from = b->g[i] - b->col[CENTER][i];
-    float k_up = b->col[K_UP][i], k_down = b->col[K_DOWN][i];
-    e[i] = mho__least((b->dir[i] > 0 ? k_up : k_down) * from / range, 60);
+  for (int i = 0; i < p.n; i++) {
+    int at = p.first + i;
+    float range = mho__cell_range(b, at), from = p.g[i] - b->col[CENTER][at];
+    float k_up = b->col[K_UP][at], k_down = b->col[K_DOWN][at];
+    e[i] = mho__least((p.dir[i] > 0 ? k_up : k_down) * from / range, 60);
   }
-  mho__vexp(b->n, e);
+  mho__vexp_of(p.n, e);
 
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float up = b->col[UP][i] * mho__most(1 - b->col[A_UP][i] * e[i], 0);
-    float down = b->col[DOWN][i] * mho__most(1 - b->col[A_DOWN][i] * e[i], 0);
-    b->out[i] = mho__noisy_step(b, i, up, down, NOISE_UP);
+  for (int i = 0; i < p.n; i++) {
+    int at = p.first + i;
+    float up = b->col[UP][at] * mho__most(1 - b->col[A_UP][at] * e[i], 0);
+    float down = b->col[DOWN][at] * mho__most(1 - b->col[A_DOWN][at] * e[i], 0);
+    p.out[i] = mho__noisy_step(b, &p, i, up, down, NOISE_UP);
   }
+}
+
+static void pulse(const mho_device_block *b) {
+  answer(b, mho__pulse_of(b));
+}
+
+static void series(const mho_device_block *b, const mho_device_series *s) {
+  mho__in_series(b, s, answer);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -101,6 +111,7 @@ const mho_device_model mho_device_exp_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .series = series,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down a_up a_down gamma_up gamma_down",

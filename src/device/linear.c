@@ -71,28 +71,38 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
-static inline float step_up(const mho_device_block *b, int i) {
-  return b->col[UP][i] + b->col[UP_G][i] * b->g[i];
+static inline float step_up(const mho_device_block *b, int i, float g) {
+  return b->col[UP][i] + b->col[UP_G][i] * g;
 }
 
-static inline float step_down(const mho_device_block *b, int i) {
-  return b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
+static inline float step_down(const mho_device_block *b, int i, float g) {
+  return b->col[DOWN][i] + b->col[DOWN_G][i] * g;
 }
 
-static void pulse(const mho_device_block *b) {
+static inline void answer(const mho_device_block *b, mho_one_pulse p) {
   /* without noise its columns need not be read */
   if (b->quiet) {
 #pragma omp simd
-    for (int i = 0; i < b->n; i++) {
-      float up = step_up(b, i), down = step_down(b, i);
-      b->out[i] = b->dir[i] > 0 ? up : -down;
+    for (int i = 0; i < p.n; i++) {
+      float up = step_up(b, p.first + i, p.g[i]), down = step_down(b, p.first + i, p.g[i]);
+      p.out[i] = p.dir[i] > 0 ? up : -down;
     }
     return;
   }
 
 #pragma omp simd
-  for (int i = 0; i < b->n; i++)
-    b->out[i] = mho__noisy_step(b, i, step_up(b, i), step_down(b, i), NOISE_UP);
+  for (int i = 0; i < p.n; i++) {
+    float up = step_up(b, p.first + i, p.g[i]), down = step_down(b, p.first + i, p.g[i]);
+    p.out[i] = mho__noisy_step(b, &p, i, up, down, NOISE_UP);
+  }
+}
+
+static void pulse(const mho_device_block *b) {
+  answer(b, mho__pulse_of(b));
+}
+
+static void series(const mho_device_block *b, const mho_device_series *s) {
+  mho__in_series(b, s, answer);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -118,6 +128,7 @@ const mho_device_model mho_device_linear = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .series = series,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down slope_up slope_down",

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "device/lanes.h"
+#include "device/in_series.h"
 #include "mho/model/check.h"
 
 enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
@@ -60,14 +60,15 @@ static inline void mho__noise_columns(const mho_cycle_noise *noise, float s_up, 
   col[2][i] = additive ? 0 : sigma;
 }
 
-/* Signed change of cell i by its pulse, from the mean steps and the three columns from `first`
+/* Signed change of the pulse's cell i, from the mean steps and the three columns from `first`
  * on. */
-static inline float mho__noisy_step(const mho_device_block *b, int i, float up, float down,
-                                    int first) {
-  float a_up = b->col[first][i], a_down = b->col[first + 1][i], dir = b->dir[i];
+static inline float mho__noisy_step(const mho_device_block *b, const mho_one_pulse *p, int i,
+                                    float up, float down, int first) {
+  int at = p->first + i;
+  float a_up = b->col[first][at], a_down = b->col[first + 1][at], dir = p->dir[i];
   float step = dir > 0 ? up : down;
   float a = dir > 0 ? a_up : a_down;
-  return dir * (step + (step * b->col[first + 2][i] + a) * b->xi[i]);
+  return dir * (step + (step * b->col[first + 2][at] + a) * p->xi[i]);
 }
 
 /* Distance of the bounds of cell i; next to nothing, but not 0, of a cell whose bounds coincide. */

@@ -37,28 +37,41 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
-static void pulse(const mho_device_block *b) {
+static inline void answer(const mho_device_block *b, mho_one_pulse p) {
   MHO_VECTOR(x);
 
   /* x = distance to the bound, of the range */
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float range = mho__cell_range(b, i);
-    x[i] = mho__most((b->dir[i] > 0 ? b->high[i] - b->g[i] : b->g[i] - b->low[i]) / range, 1e-30f);
+  for (int i = 0; i < p.n; i++) {
+    int at = p.first + i;
+    float range = mho__cell_range(b, at);
+    float distance = p.dir[i] > 0 ? b->high[at] - p.g[i] : p.g[i] - b->low[at];
+    x[i] = mho__most(distance / range, 1e-30f);
   }
 
   /* x <- x^gamma = exp(gamma ln x) */
-  mho__vlog(b->n, x);
+  mho__vlog(p.n, x);
 #pragma omp simd
-  for (int i = 0; i < b->n; i++)
-    x[i] *= b->dir[i] > 0 ? b->col[GAMMA_UP][i] : b->col[GAMMA_DOWN][i];
-  mho__vexp(b->n, x);
+  for (int i = 0; i < p.n; i++) {
+    int at = p.first + i;
+    x[i] *= p.dir[i] > 0 ? b->col[GAMMA_UP][at] : b->col[GAMMA_DOWN][at];
+  }
+  mho__vexp(p.n, x);
 
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float step = x[i] * (b->dir[i] > 0 ? b->col[UP][i] : b->col[DOWN][i]);
-    b->out[i] = mho__noisy_step(b, i, step, step, NOISE_UP);
+  for (int i = 0; i < p.n; i++) {
+    int at = p.first + i;
+    float step = x[i] * (p.dir[i] > 0 ? b->col[UP][at] : b->col[DOWN][at]);
+    p.out[i] = mho__noisy_step(b, &p, i, step, step, NOISE_UP);
   }
+}
+
+static void pulse(const mho_device_block *b) {
+  answer(b, mho__pulse_of(b));
+}
+
+static void series(const mho_device_block *b, const mho_device_series *s) {
+  mho__in_series(b, s, answer);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -83,6 +96,7 @@ const mho_device_model mho_device_pow_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .series = series,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down gamma_up gamma_down",

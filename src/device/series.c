@@ -20,7 +20,7 @@ static int whole(int n) {
 /* Cells side by side, those with most pulses first. Behind the last one the vector is filled up
  * with more of it, whose answers nobody takes. */
 typedef struct gathered {
-  int left[MHO_SERIES_MOST + 1]; /* cells with more than so many pulses */
+  int left[MHO_SERIES_MOST + MHO_DEVICE_SERIES]; /* cells with more than so many pulses */
   uint32_t cell[MHO_DEVICE_BLOCK];
   const uint64_t *up;
   uint32_t next[MHO_DEVICE_BLOCK]; /* directions of 32 pulses */
@@ -72,14 +72,17 @@ void mho__cells_fetch(const mho_cells *c, size_t first, int n) {
       fetch(c->col[k] + first, n);
 }
 
-/* How many cells are left for every pulse. */
+/* How many cells are left for every pulse: the last of those with so many is found first. */
 static void count_left(const mho_pulse_series *s, int *left) {
-  int k = MHO_SERIES_MOST + 1;
+  int last[MHO_SERIES_MOST + 1] = {0}, n = 0;
   for (int i = 0; i < s->n; i++)
-    while (k > s->count[i])
-      left[--k] = i;
-  while (k > 0)
-    left[--k] = s->n;
+    last[s->count[i]] = i + 1;
+  for (int k = 0; k < MHO_DEVICE_SERIES; k++)
+    left[MHO_SERIES_MOST + k] = 0;
+  for (int k = MHO_SERIES_MOST; k > 0; k--) {
+    n = mho_max(n, last[k]);
+    left[k - 1] = n;
+  }
 }
 
 /* What the model sees of them. */
@@ -131,6 +134,28 @@ static void pulse(const mho_cells *c, gathered *x, mho_device_block *b, int k, u
   to_levels(c, left, b->low, b->high, x->g);
 }
 
+/* Whether the model itself gives pulses one after another: whole ones, with nothing between. */
+static bool is_in_series(const mho_cells *c) {
+  return c->model->series && !c->rest && !c->amplitude[0] && c->config.levels < 2;
+}
+
+/* All pulses, by the model. */
+static void pulse_in_series(const mho_cells *c, gathered *x, mho_device_block *b, uint64_t step) {
+  mho_device_series s = {.n = MHO_DEVICE_SERIES, .up = x->next, .g = x->g};
+  for (int j = 0; j < MHO_DEVICE_SERIES; j++)
+    s.xi[j] = c->noisy ? x->xi[j] : mho_no_noise;
+
+  for (int k = 0; x->left[k]; k += MHO_DEVICE_SERIES) {
+    s.left = x->left + k;
+    b->n = whole(x->left[k]);
+    for (int i = 0; i < x->left[k]; i++)
+      x->next[i] = (uint32_t)(x->up[i] >> k);
+    if (c->noisy)
+      mho__rng_normal_four(c->noise, mho__step_pulse(step, k / MHO_RNG_FOUR), b->n, x->cell, x->xi);
+    c->model->series(b, &s);
+  }
+}
+
 /* Counted, faulty cells too: the driver applied their pulses. */
 static void count(mho_cells *c, const mho_pulse_series *s, mho_pulse_counts *counts) {
   int set = 0, all = 0;
@@ -168,8 +193,11 @@ void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t s
     x.cell[i] = x.cell[n - 1];
   memset(x.next, 0, sizeof x.next);
   gather_block(c, &x, &b);
-  for (int k = 0; x.left[k]; k++)
-    pulse(c, &x, &b, k, step);
+  if (is_in_series(c))
+    pulse_in_series(c, &x, &b, step);
+  else
+    for (int k = 0; x.left[k]; k++)
+      pulse(c, &x, &b, k, step);
   for (int i = 0; i < n; i++)
     c->state[x.cell[i]] = x.g[i];
   for (int i = 0; c->rest && i < n; i++)

@@ -34,26 +34,36 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
-static void pulse(const mho_device_block *b) {
+static inline void answer(const mho_device_block *b, mho_one_pulse p) {
   /* without noise its columns need not be read */
   if (b->quiet) {
 #pragma omp simd
-    for (int i = 0; i < b->n; i++) {
-      float range = mho__cell_range(b, i);
-      float up = b->col[UP][i] * (b->high[i] - b->g[i]);
-      float down = b->col[DOWN][i] * (b->g[i] - b->low[i]);
-      b->out[i] = (b->dir[i] > 0 ? up : -down) / range;
+    for (int i = 0; i < p.n; i++) {
+      int at = p.first + i;
+      float range = mho__cell_range(b, at);
+      float up = b->col[UP][at] * (b->high[at] - p.g[i]);
+      float down = b->col[DOWN][at] * (p.g[i] - b->low[at]);
+      p.out[i] = (p.dir[i] > 0 ? up : -down) / range;
     }
     return;
   }
 
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float range = mho__cell_range(b, i);
-    float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
-    float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
-    b->out[i] = mho__noisy_step(b, i, up, down, NOISE_UP);
+  for (int i = 0; i < p.n; i++) {
+    int at = p.first + i;
+    float range = mho__cell_range(b, at);
+    float up = b->col[UP][at] * (b->high[at] - p.g[i]) / range;
+    float down = b->col[DOWN][at] * (p.g[i] - b->low[at]) / range;
+    p.out[i] = mho__noisy_step(b, &p, i, up, down, NOISE_UP);
   }
+}
+
+static void pulse(const mho_device_block *b) {
+  answer(b, mho__pulse_of(b));
+}
+
+static void series(const mho_device_block *b, const mho_device_series *s) {
+  mho__in_series(b, s, answer);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -77,6 +87,7 @@ const mho_device_model mho_device_soft_bounds = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .series = series,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down",

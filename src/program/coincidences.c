@@ -124,18 +124,22 @@ static mho_meeting *meeting_of(const mho_slab_pulses *p, int s, int block) {
 /* What every column does in every slot: -1 where it pulses; and -1 where its pulses go up. */
 static void lay_out_all(mho_meeting *m, const int8_t *chop, int first, int width, int slots,
                         int row_size) {
-  uint32_t mask[MHO_DEVICE_BLOCK] = {0};
+  enum { HALF_SLOTS = 16 };
+  uint16_t half[2][MHO_DEVICE_BLOCK] = {0};
   for (int j = 0; j < m->n; j++) {
     int at = (int)mho__train_line(&m->col[j]) - first;
-    mask[at] = m->col[j].mask;
+    half[0][at] = (uint16_t)m->col[j].mask;
+    half[1][at] = (uint16_t)(m->col[j].mask >> HALF_SLOTS);
     m->rises[at] = mho__train_sign(&m->col[j], chop) > 0 ? -1 : 0;
   }
 
   for (int bit = 0; bit < slots; bit++) {
     int16_t *pulses = m->pulses + bit * row_size;
+    const uint16_t *mask = half[bit / HALF_SLOTS];
+    int shift = bit % HALF_SLOTS;
 #pragma omp simd
     for (int i = 0; i < width; i++)
-      pulses[i] = mask[i] >> bit & 1 ? -1 : 0;
+      pulses[i] = (int16_t) - (mask[i] >> shift & 1);
   }
 }
 
@@ -362,13 +366,6 @@ static void give_found(mho_slab_pulses *p, int n, uint64_t step, mho_pulse_count
   }
 }
 
-/* The cells of a row are about to be pulsed. */
-static void fetch(const mho_crossbar *x, int row) {
-  for (int k = 0; k < x->n_banks; k++)
-    if (x->bank[k])
-      mho__cells_fetch(x->bank[k], (size_t)row * (size_t)x->cols, x->cols);
-}
-
 /* Give what waits for cells of some rows with at least so many pulses: rows together until they
  * fill groups, and no more, whose cells lie near each other. */
 static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step,
@@ -376,7 +373,6 @@ static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step
   int n = 0;
   for (int i = row; i < row + rows; i++) {
     if (p->w->most[i] >= least) {
-      fetch(p->x, i);
       n = find(p, i, least, n);
       p->w->most[i] = (uint8_t)(least - 1);
     }
@@ -391,6 +387,13 @@ static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step
 /* Name of pulses that are given at a sample of those present. */
 static uint64_t name_at(const mho_slab_pulses *p, int sample, int when) {
   return mho__step_slot(p->job->first_sample + (uint64_t)sample, when);
+}
+
+void mho__slab_expect(const mho_slab_pulses *p, int row) {
+  const mho_crossbar *x = p->x;
+  for (int k = 0; k < x->n_banks; k++)
+    if (x->bank[k])
+      mho__cells_fetch(x->bank[k], (size_t)row * (size_t)x->cols, x->cols);
 }
 
 void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts) {

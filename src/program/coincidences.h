@@ -70,6 +70,8 @@ bool mho__slab_add(mho_slab_pulses *p, const int8_t *chop);
  *  @param chop  its chopper, +1 or -1. */
 void mho__slab_row(mho_slab_pulses *p, int row, int8_t chop, int from, int to,
                    mho_pulse_counts *counts);
+/** Cells of the row will soon be pulsed: they are fetched on the way to the processor. */
+void mho__slab_expect(const mho_slab_pulses *p, int row);
 /** The row is to be read after a sample: its cells get what waits for them. */
 void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts);
 /** All rows have taken the present samples: the next ones may be added. */

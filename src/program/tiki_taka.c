@@ -368,6 +368,8 @@ static void take(const mho_outer_job *job, mho_slab_pulses *p, const reads *r, i
   while (true) {
     bool is_read = event < r->end;
     int until = is_read ? samples_before(own, event) : to;
+    if (p && is_read)
+      mho__slab_expect(p, row);
     if (p)
       mho__slab_row(p, row, own->row ? own->row[row] : 1, from, until, counts);
     else

@@ -82,14 +82,30 @@ static void count_lines(const passage *p, int j0, int n, const int16_t *count, i
   __atomic_store_n(&lines->used, true, __ATOMIC_RELAXED);
 }
 
+/* Those of n cells from `first` on that get pulses: a cell's all go one way. */
+static void gather_pulses(size_t first, int n, const int16_t *count, mho_pulse_series *s) {
+  s->n = 0;
+  for (int j = 0; j < n; j++) {
+    int size = count[j] < 0 ? -count[j] : count[j];
+    s->cell[s->n] = (uint32_t)(first + (size_t)j);
+    s->count[s->n] = (uint8_t)size;
+    s->up[s->n] = count[j] > 0 ? ((uint64_t)1 << size) - 1 : 0;
+    s->n += size > 0;
+  }
+}
+
 /* Pulses on columns j0 .. of the row, [n]; returns the slots that they take. */
 static int pulse(const passage *p, int j0, int n, const int16_t *count) {
   mho_crossbar *slow = p->job->xb;
+  size_t first = p->first + (size_t)j0;
   int most = most_of(n, count);
+  mho_pulse_series s;
   if (!most)
     return 0;
 
-  mho_crossbar_change(slow, p->first + (size_t)j0, n, count, p->event, p->counts);
+  gather_pulses(first, n, count, &s);
+  mho__crossbar_pulse_series(slow, &s, p->event, p->counts);
+  mho_crossbar_refresh(slow, first, (size_t)n);
   if (slow->lines)
     count_lines(p, j0, n, count, most);
   return most;
@@ -200,11 +216,14 @@ static void empty(const passage *p, int j0, int n, int16_t *count) {
   for (int j = 0; j < n; j++) {
     mho_real full = h[j] > most ? most : h[j];
     count[j] = (int16_t)(full < -most ? -most : full);
-    if (count[j] && k->forget)
-      h[j] *= momentum;
-    else if (count[j])
-      h[j] -= (1 - momentum) * (mho_real)count[j];
   }
+
+  if (k->forget)
+    for (int j = 0; j < n; j++)
+      h[j] = count[j] ? h[j] * momentum : h[j];
+  else
+    for (int j = 0; j < n; j++)
+      h[j] -= (1 - momentum) * (mho_real)count[j];
 }
 
 static int pass_through(const passage *p) {

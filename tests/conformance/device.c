@@ -2,6 +2,7 @@
  * response, noise and spread as its config says, faults, passivity, checkpoints, and the published
  * laws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "device/lanes.h"
 #include "device/nl_pulse.h"
 #include "mho/experiment.h"
 #include "mho/model/check.h"
@@ -218,6 +219,74 @@ static void independence_of(const char *id, const char *keys) {
   mho_cells_free(a);
   mho_cells_free(b);
   mho_experiment_free(e);
+}
+
+/* Pulses in series leave what pulses in turn leave, each clipped to the bounds, to the bit: of
+ * cells that get all of them, some, or none, with noise and without. */
+static void series_with(const char *id, double noise) {
+  enum { N = 80, PULSES = 3 };
+  static const int left[PULSES] = {75, 32, 17};
+  mho_experiment *e = with_noise(id, noise, ", variation: {step: 0.2, g_low: 0.1, g_high: 0.1}");
+  const mho_device_model *m = (const mho_device_model *)e->device.entry;
+  mho_cells *c = cells(e, N);
+  float start[N], turn[N], in_series[N], xi[PULSES][N] = {{0}};
+  uint32_t up[N];
+  mho_device_block b = {.n = N, .quiet = !(noise > 0), .low = c->low, .high = c->high};
+  mho_device_series s = {.n = PULSES, .left = left, .up = up, .g = in_series};
+  for (int k = 0; k < m->n_columns; k++)
+    b.col[k] = c->col[k];
+
+  mho_rng rng = mho_rng_make(5, MHO_RNG_TEST, 0);
+  mho_rng_uniform(rng, 0, 0, N, start);
+  mho_rng_u32(rng, 1, 0, N, up);
+  for (int k = 0; k < PULSES; k++) {
+    if (noise > 0)
+      mho_rng_normal(rng, 2 + (uint64_t)k, 0, N, xi[k]);
+    s.xi[k] = xi[k];
+  }
+  memcpy(turn, start, sizeof turn);
+  memcpy(in_series, start, sizeof in_series);
+
+  for (int k = 0; k < PULSES; k++) {
+    float dir[N], out[N];
+    for (int i = 0; i < N; i++)
+      dir[i] = up[i] >> k & 1 ? 1 : -1;
+    b.g = turn;
+    b.dir = dir;
+    b.xi = xi[k];
+    b.out = out;
+    m->pulse(&b);
+    for (int i = 0; i < left[k]; i++)
+      turn[i] = fminf(fmaxf(turn[i] + out[i], c->low[i]), c->high[i]);
+  }
+  m->series(&b, &s);
+  int moved = 0;
+  for (int i = 0; i < N; i++) {
+    moved += in_series[i] != start[i];
+    if (turn[i] != in_series[i])
+      fail_msg("%s: cell %d is at %a in series, at %a in turn", id, i, (double)in_series[i],
+               (double)turn[i]);
+  }
+  assert_in_range(moved, left[0] / 2, left[0]);
+  mho_cells_free(c);
+  mho_experiment_free(e);
+}
+
+/* The exponential that kernels write out. */
+static void test_exponential(void **state) {
+  for (double x = -87; x <= 88; x += 1e-3)
+    NEAR(mho__exp_of((float)x), exp((double)(float)x), 2e-7, 0);
+  NEAR(mho__exp_of(-1000), exp(-87), 2e-7, 0);
+}
+
+static int of_series; /* models that know them */
+static void series_of(const char *id) {
+  const mho_entry *of = mho_registry_find(registry, MHO_KIND_DEVICE, id);
+  if (!((const mho_device_model *)of)->series)
+    return;
+  series_with(id, 0);
+  series_with(id, 0.3);
+  of_series++;
 }
 
 /* No cell gives energy, its current is 0 at 0 V, and di/dv is the slope of i, whatever the I-V
@@ -613,6 +682,11 @@ static void test_statistics(void **state) {
 static void test_independence(void **state) {
   each(independence);
 }
+static void test_in_series(void **state) {
+  of_series = 0;
+  each(series_of);
+  assert_int_equal(of_series, 4); /* linear, soft_bounds, exp_step, pow_step */
+}
 
 /* Soft bounds approach their bound as (1 - s)^n exactly. */
 static void test_soft_bounds_closed_form(void **state) {
@@ -675,6 +749,8 @@ int main(void) {
       cmocka_unit_test(test_monotone),
       cmocka_unit_test(test_statistics),
       cmocka_unit_test(test_independence),
+      cmocka_unit_test(test_in_series),
+      cmocka_unit_test(test_exponential),
       cmocka_unit_test(test_soft_bounds_closed_form),
       cmocka_unit_test(test_nonlinearity_labels),
       cmocka_unit_test(test_every_label),

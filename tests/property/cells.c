@@ -356,9 +356,11 @@ static void in_series(const char *yaml, bool is_noisy) {
     if (one.x->mapping->bank[b].kind != MHO_BANK_DEVICES)
       continue;
     for (int i = 0; i < N; i++) {
-      if (!is_noisy)
-        assert_true(c->g[i] == d->g[i] && c->state[i] == d->state[i] &&
-                    (!c->wear || c->wear[i] == d->wear[i]));
+      bool same = c->g[i] == d->g[i] && c->state[i] == d->state[i] &&
+                  (!c->wear || c->wear[i] == d->wear[i]);
+      if (!is_noisy && !same)
+        fail_msg("%scell %d is at %a in turn, at %a in series", yaml, i, (double)c->g[i],
+                 (double)d->g[i]);
       double v[] = {(double)c->g[i], (double)d->g[i]};
       for (int k = 0; k < 2; k++) {
         sum[k] += v[k] / N;
@@ -379,7 +381,13 @@ static void test_series(void **state) {
       "device: {model: soft_bounds, step_up: 0.02, step_down: 0.03, mapping: differential, "
       "variation: {step: 0.2, g_low: 0.1}, stuck: 0.1}\n",
       "device: {model: linear, step_up: 0.03, step_down: 0.03, mapping: one_sided}\n",
-      "device: {model: exp_step, step_up: 0.01, step_down: 0.01, mapping: offset, levels: 30}\n"};
+      "device: {model: exp_step, step_up: 0.01, step_down: 0.01, mapping: offset, levels: 30}\n",
+      "device: {model: exp_step, step_up: 0.01, step_down: 0.02, mapping: differential, variation: "
+      "{step: 0.2, g_high: 0.1}}\n",
+      "device: {model: pow_step, step_up: 0.02, step_down: 0.01, gamma_up: 2, mapping: "
+      "reference}\n",
+      "device: {model: linear, step_up: 0.02, step_down: 0.02, slope_up: 0.5, slope_down: 0.9, "
+      "mapping: reference, variation: {step: 0.2, g_low: 0.1}, stuck: 0.1}\n"};
   static const char *const noisy[] = {
       "device: {card: gokmen_vlasov, step_up: 0.01, step_down: 0.01}\n",
       "device: {card: reram_es}\n", "device: {card: ecram}\n"};

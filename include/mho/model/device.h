@@ -34,6 +34,19 @@ typedef struct mho_device_block {
   float *out; /**< [n] the change of g, not yet cut off at the cell's bounds */
 } mho_device_block;
 
+/** Pulses one after another on the cells of a block: the first cells get all of them, those behind
+ *  fewer and fewer. */
+enum { MHO_DEVICE_SERIES = 4 };
+typedef struct mho_device_series {
+  int n;              /**< pulses, at most MHO_DEVICE_SERIES */
+  const int *left;    /**< [n] cells that get the pulse, never more than one pulse before */
+  const uint32_t *up; /**< [cells] bit k: pulse number k is a SET */
+  /** [cells, up to a multiple of 16] standard normal of every pulse; all 0 where the block is
+   *  quiet. */
+  const float *xi[MHO_DEVICE_SERIES];
+  float *g; /**< [cells, up to a multiple of 16] before the first pulse, and after the last one */
+} mho_device_series;
+
 typedef struct mho_device_config mho_device_config;
 
 /** Cells whose columns are to be filled: factors on the steps, drawn from the chip seed. */
@@ -89,6 +102,9 @@ typedef struct mho_device_model {
   /** One pulse on every cell of a block; NULL: takes any change, knows no pulses. A plain loop
    *  under `#pragma omp simd`, with comparisons for fminf and fmaxf, becomes vector code. */
   void (*pulse)(const mho_device_block *b);
+  /** Some pulses on the cells of a block, whose g, rest, dir, xi, amplitude and out are not set: to
+   *  the bit what pulse and the caller, who clips to the bounds, do in turn. NULL: they do. */
+  void (*series)(const mho_device_block *b, const mho_device_series *s);
   /** Drive of a pulse at `fraction` of the voltage of a SET (set) or RESET pulse, as a factor of a
    *  whole pulse's: 1 at 1. A negative fraction is of the other polarity; what it does comes
    *  negative, as a factor of a whole pulse that goes the other way. NULL: the model knows no
