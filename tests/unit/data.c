@@ -165,7 +165,7 @@ static mho_err load_from(const char *where, mho_dataset *d, mho_errinfo *ei) {
 /* ---------------------------------------------------------------- kinds */
 
 static void test_kinds(void **state) {
-  assert_int_equal(MHO_COUNT(kinds), 6);
+  assert_int_equal(MHO_COUNT(kinds), 7);
   for (int i = 0; i < MHO_COUNT(kinds); i++) {
     const mho_dataset_kind *k = kinds[i];
     assert_int_equal(k->entry.abi, MHO_ABI);

@@ -71,9 +71,9 @@ static void test_refusals(void **state) {
       {"rule:\n  name: perturb\n  of: nodes\n  samples: batch\n", NULL, "with rule.of nodes", 4},
       {"rule: {name: perturb, of: nodes}\nsettle: {method: ode}\n", NULL, "settle.method ode", 1},
       {"rule:\n  name: perturb\n  shape: signs\n", NULL, "lines cannot add another number", 3},
-      {"network: {biases: true}\nupdate: {scheme: stochastic,\n  bias_rate: 0.5}\ndevice: linear\nrule: "
-       "{name: perturb}\n",
-       NULL, "pulses lines as they are perturbed", 3},
+      {"device: linear\nnetwork: {biases: true}\nrule: perturb\n"
+       "update: {scheme: stochastic, bias_rate: 0.5}\n",
+       NULL, "pulses lines as they are perturbed", 4},
       {"rule: {name: perturb, shape: rank1, by: cell}\n", NULL, "needs no element", 1},
       {"rule:\n  name: perturb\n  by: pulse\n", NULL, "'ideal' knows none", 3},
       {"device: linear\nrule: {name: perturb, by: pulse, shape: normal}\n", NULL, "up or down", 2},
