@@ -137,7 +137,8 @@ def like_a_tree(where):
 
 
 def shell(command, where):
-    path = os.path.dirname(os.path.abspath(MHO)) + os.pathsep + os.environ['PATH']
+    # a page's python3 is the one whose modules its marks need
+    path = os.pathsep.join([os.path.dirname(os.path.abspath(MHO)), os.path.dirname(PYTHON), os.environ['PATH']])
     return subprocess.run(['bash', '-c', 'set -o pipefail\n' + command], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, timeout=1500, env={**os.environ, 'PATH': path})
 
