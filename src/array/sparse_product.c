@@ -147,7 +147,12 @@ void mho__sparse_product(int n, int rows, int cols, mho_real scale, const mho_re
 
 /* Rows of the matrix, and samples, whose products are summed side by side: as many vectors as that
  * makes stay in the processor. */
-enum { BYTES = 64, VECTOR = BYTES / sizeof(mho_real), TILE_ROWS = 4, TILE_SAMPLES = 4 };
+#ifdef __AVX512F__
+enum { BYTES = 64, TILE_ROWS = 4, TILE_SAMPLES = 4 };
+#else
+enum { BYTES = 32, TILE_ROWS = 3, TILE_SAMPLES = 3 };
+#endif
+enum { VECTOR = BYTES / sizeof(mho_real) };
 typedef mho_real vec __attribute__((vector_size(BYTES)));
 
 static vec load(const mho_real *v) {
