@@ -22,8 +22,8 @@ static inline int mho__read_outputs(const mho_crossbar *x, const mho_read *r) {
 static inline void mho__spike_product(const mho_crossbar *x, const mho_read *r) {
   size_t in = (size_t)x->rows, out = (size_t)x->cols;
   for (size_t s = 0; s < (size_t)r->n; s++)
-    mho__sparse_product(1, x->rows, x->cols, r->scale, r->x + s * in, mho_crossbar_matrix(x),
-                        r->keep, r->y + s * out);
+    mho__sparse_product(1, x->rows, x->cols, r->scale, r->x + s * in, r->driven,
+                        mho_crossbar_matrix(x), r->keep, r->y + s * out);
 }
 
 /** y = keep y + scale x op(W), with the panels of the matrix where they are fresh. What few samples
@@ -35,7 +35,7 @@ static inline void mho__array_product(const mho_crossbar *x, const mho_read *r) 
   if (r->sparse && !r->transposed)
     mho__spike_product(x, r);
   else if (x->n_positive && !r->transposed && r->n <= MHO_SPARSE_SAMPLES)
-    mho__sparse_product(r->n, in, out, r->scale, r->x, mho_crossbar_matrix(x), r->keep, r->y);
+    mho__sparse_product(r->n, in, out, r->scale, r->x, NULL, mho_crossbar_matrix(x), r->keep, r->y);
   else if (x->n_positive && r->n <= MHO_SPARSE_SAMPLES && x->cols >= MHO_THIN_COLS)
     mho__thin_product_back(r->n, x->rows, x->cols, r->scale, r->x, mho_crossbar_matrix(x), r->keep,
                            r->y);

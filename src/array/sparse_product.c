@@ -126,18 +126,18 @@ static void take_rows(product *p) {
 }
 
 /* ... and those of a single one. */
-static void take_rows_of_one(product *p) {
-  mho_nonzero driven = {.n = p->rows, .v = p->x};
+static void take_rows_of_one(product *p, const uint64_t *known) {
+  mho_nonzero driven = {.n = p->rows, .v = p->x, .known = known};
   for (int i = mho__next_nonzero(&driven); i >= 0; i = mho__next_nonzero(&driven))
     take_row(p, i);
 }
 
 void mho__sparse_product(int n, int rows, int cols, mho_real scale, const mho_real *x,
-                         const mho_real *w, mho_real keep, mho_real *y) {
+                         const uint64_t *driven, const mho_real *w, mho_real keep, mho_real *y) {
   product p = {.n = n, .rows = rows, .cols = cols, .scale = scale, .x = x, .w = w, .y = y};
   start(n, cols, keep, y);
   if (n == 1)
-    take_rows_of_one(&p);
+    take_rows_of_one(&p, driven);
   else
     take_rows(&p);
   finish(&p);

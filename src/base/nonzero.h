@@ -21,6 +21,11 @@ static inline bool mho__any_nonzero(size_t n, const mho_real *v) {
 /** Numbers that are looked at together for where they are not 0. */
 enum { MHO_NONZERO_BITS = 64 };
 
+/** Words of n bits. */
+static inline size_t mho__nonzero_words(int n) {
+  return ((size_t)n + MHO_NONZERO_BITS - 1) / MHO_NONZERO_BITS;
+}
+
 /* So many numbers beside each other: bit i of the result says that v[i] is not 0. */
 #if defined(__AVX512F__) && defined(MHO_DOUBLE)
 enum { MHO_NONZERO_LANES = 8 };
@@ -59,6 +64,13 @@ static inline bool mho__may_be_nonzero(const mho_real *v) {
   __m512i all = _mm512_or_si512(low, high);
   return _mm512_test_epi32_mask(all, all) != 0;
 }
+#elif defined(__AVX2__) && !defined(MHO_DOUBLE)
+static inline bool mho__may_be_nonzero(const mho_real *v) {
+  __m256 all = _mm256_loadu_ps(v);
+  for (int i = 8; i < MHO_NONZERO_BITS; i += 8)
+    all = _mm256_or_ps(all, _mm256_loadu_ps(v + i));
+  return !_mm256_testz_si256(_mm256_castps_si256(all), _mm256_castps_si256(all));
+}
 #else
 static inline bool mho__may_be_nonzero(const mho_real *v) {
   return true;
@@ -80,12 +92,19 @@ static inline uint64_t mho__nonzero_bits(int n, const mho_real *v) {
 typedef struct mho_nonzero {
   int n;
   const mho_real *v;
-  int next;      /**< the first that has not been looked at */
-  uint64_t bits; /**< of those before it, what is left */
+  const uint64_t *known; /**< [(n + 63)/64] bit by bit, whether v is not 0; NULL: v is looked at */
+  int next;              /**< the first that has not been looked at */
+  uint64_t bits;         /**< of those before it, what is left */
 } mho_nonzero;
 
 /** The next number that is not 0; -1: there is none. */
 static inline int mho__next_nonzero(mho_nonzero *w) {
+  while (!w->bits && w->known) {
+    if (w->next >= w->n)
+      return -1;
+    w->bits = w->known[w->next / MHO_NONZERO_BITS];
+    w->next += MHO_NONZERO_BITS;
+  }
   while (!w->bits) {
     while (w->n - w->next >= MHO_NONZERO_BITS && !mho__may_be_nonzero(w->v + w->next))
       w->next += MHO_NONZERO_BITS;

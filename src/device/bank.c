@@ -338,16 +338,16 @@ static int varying(const mho_cells *c, const float **v) {
 void mho__cells_lay_beside(mho_cells *c) {
   const float *v[2 + MHO_DEVICE_COLUMNS];
   bank *own = (bank *)(void *)c;
-  size_t n = (size_t)varying(c, v);
+  size_t n = (size_t)varying(c, v), width = (n + 3) / 4 * 4;
   bool bounds_move = c->wear != NULL;
   if (own->beside || n < 2 || bounds_move)
     return;
 
-  own->beside = mho_alloc(c->n * n, sizeof *own->beside);
-  own->n_beside = (int)n;
+  own->beside = mho_alloc(c->n * width, sizeof *own->beside);
+  own->n_beside = (int)width;
   for (size_t i = 0; own->beside && i < c->n; i++)
     for (size_t k = 0; k < n; k++)
-      own->beside[i * n + k] = v[k][i];
+      own->beside[i * width + k] = v[k][i];
 }
 
 void mho_cells_free(mho_cells *c) {

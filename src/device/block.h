@@ -8,7 +8,8 @@
 /* A bank, with what only the files of this folder know of it. */
 typedef struct bank {
   mho_cells cells;
-  /* [n x n_beside] low, high and columns that vary, those of a cell side by side; NULL: nowhere */
+  /* [n x n_beside] low, high and columns that vary, those of a cell side by side and zeros behind
+   * them up to a multiple of four; NULL: nowhere */
   float *beside;
   int n_beside;
 } bank;

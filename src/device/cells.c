@@ -127,6 +127,10 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
 
 /* ---------------------------------------------------------------- pulses on scattered cells */
 
+/* Constants of a cell that may vary: its bounds and the columns of its model, and what makes them
+ * up to a multiple of four. */
+enum { CONSTANTS = (2 + MHO_DEVICE_COLUMNS + 3) / 4 * 4 };
+
 /* Scattered cells, side by side. */
 typedef struct gathered {
   int n;
@@ -134,33 +138,69 @@ typedef struct gathered {
   int16_t left[MHO_DEVICE_BLOCK]; /* pulses of the cell */
   float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
   float rest[MHO_DEVICE_BLOCK];
-  float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
+  float constant[CONSTANTS][MHO_DEVICE_BLOCK];
 } gathered;
 
-/* A bound or a column of the gathered cells: from where those of a cell lie side by side, *place
- * of them taken so far, or from its own array. */
-static const float *gather_constant(const mho_cells *c, const float *v, bool varies,
-                                    const gathered *x, int *place, float *out) {
-  const bank *own = bank_of(c);
-  if (!varies || !own->beside)
-    return gather(v, varies, x->n, x->cell, out);
+typedef float four __attribute__((vector_size(16)));
 
-  const float *first = own->beside + *place;
-  size_t size = (size_t)own->n_beside;
-  for (int i = 0; i < x->n; i++)
-    out[i] = first[x->cell[i] * size];
-  ++*place;
+static four load_four(const float *v) {
+  four out;
+  memcpy(&out, v, sizeof out);
   return out;
+}
+
+/* Four constants of four cells: the first of all cells, the second of all, and so on. */
+static void turn(const four *of_cell, four *of_all) {
+  four a = of_cell[0], b = of_cell[1], c = of_cell[2], d = of_cell[3];
+  four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  of_all[0] = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  of_all[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  of_all[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  of_all[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* All constants of the gathered cells, from where those of a cell lie side by side. */
+static void gather_beside(const bank *own, gathered *x) {
+  size_t width = (size_t)own->n_beside;
+  for (int i = x->n; i % 4; i++)
+    x->cell[i] = x->cell[0]; /* fills the last four */
+
+  for (int i = 0; i < x->n; i += 4)
+    for (size_t k = 0; k < width; k += 4) {
+      four of_cell[4], of_all[4];
+      for (int m = 0; m < 4; m++)
+        of_cell[m] = load_four(own->beside + x->cell[i + m] * width + k);
+      turn(of_cell, of_all);
+      for (size_t m = 0; m < 4; m++)
+        memcpy(x->constant[k + m] + i, &of_all[m], sizeof of_all[m]);
+    }
+}
+
+/* A constant of the gathered cells: its values are the next of those that were beside each other,
+ * *taken of which have been, or are gathered here. */
+static const float *constant_of(const mho_cells *c, const float *v, bool varies, gathered *x,
+                                int *taken) {
+  float *own = x->constant[*taken];
+  if (!varies)
+    return v;
+  ++*taken;
+  return bank_of(c)->beside ? own : gather(v, true, x->n, x->cell, own);
 }
 
 /* What the model sees of the gathered cells at present. */
 static void gather_block(const mho_cells *c, gathered *x, mho_device_block *b) {
-  int place = 0;
+  int taken = 0;
+  if (bank_of(c)->beside)
+    gather_beside(bank_of(c), x);
+
   b->n = x->n;
-  b->low = gather_constant(c, c->low, c->varied, x, &place, x->low);
-  b->high = gather_constant(c, c->high, c->varied, x, &place, x->high);
+  b->low = constant_of(c, c->low, c->varied, x, &taken);
+  b->high = constant_of(c, c->high, c->varied, x, &taken);
   for (int k = 0; k < c->model->n_columns; k++)
-    b->col[k] = gather_constant(c, c->col[k], c->column_varies[k], x, &place, x->col[k]);
+    b->col[k] = constant_of(c, c->col[k], c->column_varies[k], x, &taken);
   gather(c->state, true, x->n, x->cell, x->g);
   if (c->rest)
     gather(c->rest, true, x->n, x->cell, x->rest);
@@ -227,7 +267,7 @@ typedef struct tally {
   int pulsed, most; /* cells with pulses, the most of one cell */
 } tally;
 
-static tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
+static inline tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
   /* in 16 bits, so that one pass of vector code makes all four */
   int16_t pulsed = 0, most = 0, narrow_sum = 0, narrow_all = 0;
   for (int i = 0; i < n; i++) {
@@ -352,27 +392,39 @@ void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *count, ui
     mho_cells_show(c, first, n, count, step);
 }
 
+/* Cells that all have pulses and none a fault, side by side. */
+static void take_all(int n, const uint32_t *cell, const int16_t *count, gathered *x) {
+  x->n = n;
+  memcpy(x->cell, cell, (size_t)n * sizeof *cell);
+  for (int i = 0; i < n; i++)
+    x->left[i] = size_of(count[i]);
+  directions(n, count, x->dir);
+}
+
+/* Those that have pulses and no fault. */
+static void take_some(const mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
+                      gathered *x) {
+  x->n = 0;
+  for (int i = 0; i < n; i++) {
+    x->cell[x->n] = cell[i];
+    x->left[x->n] = size_of(count[i]);
+    x->dir[x->n] = count[i] > 0 ? 1.0f : -1.0f;
+    x->n += count[i] && !is_faulty(c, cell[i]);
+  }
+}
+
 void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
                         uint64_t step, mho_pulse_counts *counts) {
   gathered x;
-  int set = 0, reset = 0;
-  x.n = 0;
-  for (int i = 0; i < n; i++) {
-    int up = mho_max(count[i], 0), down = mho_max(-count[i], 0);
-    set += up;
-    reset += down;
-    x.cell[x.n] = cell[i];
-    x.left[x.n] = (int16_t)(up + down);
-    x.dir[x.n] = up ? 1.0f : -1.0f;
-    x.n += count[i] && !is_faulty(c, cell[i]);
-  }
+  tally t = take_count(n, count, counts);
+  if (t.pulsed == n && !c->fault)
+    take_all(n, cell, count, &x);
+  else
+    take_some(c, n, cell, count, &x);
+
   if (c->pulsed[0])
     for (int i = 0; i < n; i++)
       note_pulsed(c, cell[i], count[i]);
-
-  counts->set += set;
-  counts->reset += reset;
-
   pulse_gathered(c, &x, 0, step);
   if (c->hides)
     mho__cells_show_at(c, n, cell, count, step);

@@ -155,7 +155,7 @@ static bool add_link(const mho_chunk *c, const mho_link *k, bool any, const mho_
   if (hidden && c->zero[k->from] && !biased) {
     if (mho__meter_of(p)) /* hardware does not know that they are zeros */
       mho__meter_read(mho__meter_of(p), (int)(k - p->net->link), p->n * connection->positions, NULL,
-                      1);
+                      NULL, 1);
     return any;
   }
 

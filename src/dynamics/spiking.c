@@ -61,6 +61,9 @@ static const mho_var variables[] = {
     {"steps", MHO_PER_SAMPLE, true, false},
     {"phase", MHO_PER_NEURON, false, false}, /* of inputs, see mho_encoder */
     {"due", MHO_PER_NEURON, false, false},
+    {"line", MHO_PER_NEURON, false, false},
+    {"awaited", MHO_PER_SAMPLE, true, false},
+    {"fired", MHO_PER_NEURON, true, false}, /* of inputs: words of bits in the place of numbers */
     {"adapted", MHO_PER_UNIT, true, true},  /* part of thresholds that goes on */
     {"time", MHO_PER_SAMPLE, true, false},  /* of events: s of the last one, ... */
     {"next", MHO_PER_NEURON, true, false},  /* ... of the next spike, INFINITY where none comes, */
@@ -138,6 +141,16 @@ static const mho_real *spikes_of(const mho_phase *p, int l, int ago) {
   return delayed;
 }
 
+/* Which inputs of a sample have fired in this step, bit by bit. */
+static uint64_t *fired_inputs(const mho_phase *p, int s) {
+  return (uint64_t *)(void *)mho_vars_exact(p->s->vars, FIRED, 0, s);
+}
+
+/* The same of what spikes_of gives, where it is known. */
+static const uint64_t *known_of(const mho_phase *p, int l, int ago) {
+  return l == 0 && ago == 0 && p->n == 1 ? fired_inputs(p, p->row0) : NULL;
+}
+
 /* The last steps of a layer, with what it has fired now. */
 static void remember(const mho_phase *p, int l) {
   const uint64_t mask = ((uint64_t)1 << (MHO_DELAY_STEPS + 1)) - 1;
@@ -168,10 +181,10 @@ static bool hear_links(const mho_phase *p, int first, int n, link_part part, con
     const mho_link *k = &p->net->link[i];
     if (!is_of(p, k, part))
       continue;
-    const mho_real *from = spikes_of(
-        p, k->from,
-        mho__spiking_steps(mho__spiking_delay(mho__spiking_config(p), k->role), tick->dt));
-    mho__link_read(p, k, from, to, (mho_real)mho_spiking_gain(p->net, k) * k->scale, any, stats);
+    double delay = mho__spiking_delay(mho__spiking_config(p), k->role);
+    int ago = mho__spiking_steps(delay, tick->dt);
+    mho__link_read_driven(p, k, spikes_of(p, k->from, ago), known_of(p, k->from, ago), to,
+                          (mho_real)mho_spiking_gain(p->net, k) * k->scale, any, stats);
     any = true;
   }
   return any;
@@ -385,9 +398,16 @@ static void show_label(const mho_phase *p, const mho_tick *tick) {
 
 /* What comes from outside. */
 static void encode(const mho_phase *p, const mho_tick *tick) {
-  mho_encoder own = {.phase = mho_vars_real(p->s->vars, PHASE, 0, p->row0),
-                     .due = mho_vars_real(p->s->vars, DUE, 0, p->row0)};
-  mho__encode(p, tick, own, mho_vars_real(p->s->vars, SPIKE, 0, p->row0));
+  const mho_vars *v = p->s->vars;
+  for (int s = p->row0; s < p->row0 + p->n; s++) {
+    mho_encoder own = {.spike = mho_vars_real(v, SPIKE, 0, s),
+                       .fired = fired_inputs(p, s),
+                       .phase = mho_vars_real(v, PHASE, 0, s),
+                       .line = mho_vars_real(v, LINE, 0, s),
+                       .due = mho_vars_real(v, DUE, 0, s),
+                       .awaited = mho_vars_exact(v, AWAITED, 0, s)};
+    mho__encode(p, s, tick, &own);
+  }
   remember(p, 0);
   show_label(p, tick);
 }

@@ -86,6 +86,22 @@ static int find_probabilities(int n, double factor, const mho_real *value, uint3
   return saturated;
 }
 
+/* Trains without a pulse are left out. @return how many others there are. */
+static int drop_silent(int n, mho_pulse_train *t) {
+  int pulsing = 0;
+  for (int j = 0; j < n; j++)
+    pulsing += t[j].mask != 0;
+  if (pulsing == n)
+    return n;
+
+  pulsing = 0;
+  for (int j = 0; j < n; j++) {
+    t[pulsing] = t[j];
+    pulsing += t[j].mask != 0;
+  }
+  return pulsing;
+}
+
 /* The trains of the gathered lines. */
 static void draw_gathered(drawing *d) {
   uint32_t below[LINE_GROUP], mask[LINE_GROUP], word[LINE_GROUP];
@@ -99,11 +115,13 @@ static void draw_gathered(drawing *d) {
       mask[j] |= (uint32_t)(word[j] < below[j]) << s;
   }
 
+  mho_pulse_train *out = d->out + d->pulsing;
   for (int j = 0; j < d->n; j++) {
     uint32_t sign = (d->value[j] < 0) != d->flip ? MHO_TRAIN_NEGATIVE : 0;
-    d->out[d->pulsing] = (mho_pulse_train){d->line[j] | sign, mask[j]};
-    d->pulsing += mask[j] != 0;
+    out[j] = (mho_pulse_train){d->line[j] | sign, mask[j]};
   }
+
+  d->pulsing += drop_silent(d->n, out);
   d->active += d->n;
   d->n = 0;
 }
@@ -267,22 +285,48 @@ static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
   }
 }
 
+/* Cells of a column at `at`, and their pulses, of n rows that all pulse. */
+static void take_all(const queue *q, int n, const mho_pulse_train *row, uint32_t at, int16_t sign,
+                     uint32_t *cell, int16_t *count) {
+  uint32_t cols = (uint32_t)q->xb->cols;
+  for (int i = 0; i < n; i++) {
+    cell[i] = mho__train_line(&row[i]) * cols + at;
+    count[i] = (int16_t)(mho__train_sign(&row[i], NULL) * sign);
+  }
+}
+
+/* The same of n rows of which some pulse in the slot. @return how many. */
+static int take_some(const queue *q, int n, const mho_pulse_train *row, int slot, uint32_t at,
+                     int16_t sign, uint32_t *cell, int16_t *count) {
+  int taken = 0;
+  for (int i = 0; i < n; i++) {
+    take_all(q, 1, row + i, at, sign, cell + taken, count + taken);
+    taken += mho__train_pulses(&row[i], slot);
+  }
+  return taken;
+}
+
+/* How many of n trains pulse in the slot. */
+static int pulsing_in(int n, const mho_pulse_train *t, int slot) {
+  int sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int i = 0; i < n; i++)
+    sum += mho__train_pulses(&t[i], slot);
+  return sum;
+}
+
 /* The same of rows on a single column, which is what a spike changes. Its cells lie far apart, so
  * that their weights follow while they are in cache: mho__trains_refresh leaves them out. */
 static void enqueue_column(queue *q, const mho_pulse_train *row, int n_rows, int slot,
                            const meeting *c) {
-  uint32_t cols = (uint32_t)q->xb->cols, at = c->at[0];
-  int16_t sign = c->sign[0];
   int met = 0;
-
   flush(q); /* there is room for a block */
   for (int i0 = 0; i0 < n_rows; i0 += MHO_DEVICE_BLOCK) {
-    int some = mho_min(n_rows - i0, MHO_DEVICE_BLOCK), n = 0;
-    for (int i = i0; i < i0 + some; i++) {
-      q->cell[n] = mho__train_line(&row[i]) * cols + at;
-      q->count[n] = (int16_t)(mho__train_sign(&row[i], NULL) * sign);
-      n += mho__train_pulses(&row[i], slot);
-    }
+    int some = mho_min(n_rows - i0, MHO_DEVICE_BLOCK), n = some;
+    if (pulsing_in(some, row + i0, slot) == some)
+      take_all(q, some, row + i0, c->at[0], c->sign[0], q->cell, q->count);
+    else
+      n = take_some(q, some, row + i0, slot, c->at[0], c->sign[0], q->cell, q->count);
     q->n = n;
     met += n;
     flush(q);

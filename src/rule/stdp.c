@@ -143,12 +143,6 @@ static mho_real *values_of(const mho_lesson *l, int variable, int layer) {
   return mho_vars_real(l->vars, variable, layer, l->sample0);
 }
 
-/* What a layer has fired in the last step. */
-static const mho_real *spikes_of(const mho_lesson *l, int layer) {
-  const mho_vars *v = l->state[0]->vars;
-  return mho_vars_real(v, mho_vars_find(v, "spike"), layer, l->sample0);
-}
-
 /* Whether weights behind a layer learn. */
 static bool is_source(const mho_lesson *l, int layer) {
   for (int c = 0; c < l->net->n_trained; c++)
@@ -165,10 +159,11 @@ static double decay_of(double tau, const mho_tick *tick) {
 
 /* What the rule works in: what columns are brought to their sums with, and waveforms. */
 typedef struct scaling {
-  double *factor; /* [cols of the widest crossbar] their sums, then what their weights grow by */
-  mho_real *dw;   /* the same */
-  int *from, *to; /* ranges of columns that are written, the same */
-  int n;          /* of ranges */
+  int spike, fired; /* variables of the dynamics */
+  double *factor;   /* [cols of the widest crossbar] their sums, then what their weights grow by */
+  mho_real *dw;     /* the same */
+  int *from, *to;   /* ranges of columns that are written, the same */
+  int n;            /* of ranges */
   mho_pulse_counts *counts;
   mho_stdp_waves *waves; /* NULL without */
   double time_scale;     /* s of the chip in one of the settler */
@@ -228,6 +223,20 @@ static mho_err scaling_new(const mho_experiment *e, const mho_network *net, int 
 
 /* ---------------------------------------------------------------- a step */
 
+/* What a layer has fired in the last step. */
+static const mho_real *spikes_of(const mho_lesson *l, int layer) {
+  const scaling *s = l->own;
+  return mho_vars_real(l->state[0]->vars, s->spike, layer, l->sample0);
+}
+
+/* Where that is not 0, bit by bit; NULL: the dynamics has not written it down. */
+static const uint64_t *fired_of(const mho_lesson *l, const mho_tick *tick, int layer) {
+  const scaling *s = l->own;
+  if (layer > 0 || l->n > 1 || tick->event || s->fired < 0)
+    return NULL;
+  return (const uint64_t *)(const void *)mho_vars_exact(l->state[0]->vars, s->fired, 0, l->sample0);
+}
+
 /* When it is, in steps of the clock, or in s between events. */
 static double now_of(const mho_tick *tick) {
   return tick->event ? tick->time : tick->number;
@@ -235,9 +244,9 @@ static double now_of(const mho_tick *tick) {
 
 /* Rows that have fired count as active for a while. */
 static void note_active(const stdp *own, const mho_tick *tick, size_t n, const mho_real *spike,
-                        mho_real *until) {
+                        const uint64_t *known, mho_real *until) {
   double lasts = own->tau_pre;
-  mho_nonzero fired = {.n = (int)n, .v = spike};
+  mho_nonzero fired = {.n = (int)n, .v = spike, .known = known};
   if (!tick->event)
     lasts = fmax(round(own->tau_pre / tick->dt), 1) - 1;
   for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired))
@@ -250,7 +259,7 @@ static bool move_rows(const mho_lesson *l, const mho_tick *tick, int layer, cons
   mho_real *pre = values_of(l, PRE, layer);
   size_t n = mho__rule_count(l, layer);
   if (own->window == RECTANGULAR) {
-    note_active(own, tick, n, spike, pre);
+    note_active(own, tick, n, spike, fired_of(l, tick, layer), pre);
     return false;
   }
 
@@ -363,10 +372,8 @@ static void learn_step(const mho_phase *p, const mho_tick *tick, void *of) {
   }
 
   bool raises = false, lowers = false;
-  const mho_vars *v = l->state[0]->vars;
-  int fired = mho_vars_find(v, "spike");
   for (int layer = 0; layer < mho_hidden_end(l->net); layer++) {
-    const mho_real *spike = mho_vars_real(v, fired, layer, l->sample0);
+    const mho_real *spike = spikes_of(l, layer);
     if (is_source(l, layer))
       lowers |= move_rows(l, tick, layer, spike);
     if (layer > 0)
@@ -481,7 +488,8 @@ static double step_of(const mho_settler *settler, const void *params) {
 }
 
 static void learn(const mho_lesson *l, mho_rule_stats *stats) {
-  const scaling *s = l->own;
+  scaling *s = l->own;
+  const mho_vars *v = l->state[0]->vars;
   mho_stdp_waves *waves = waves_of(l);
   mho_phase p = mho__rule_phase(l);
   double dt = waves ? step_of(l->thread->settler, l->thread->params) * s->time_scale : 0;
@@ -490,6 +498,8 @@ static void learn(const mho_lesson *l, mho_rule_stats *stats) {
     return;
   }
 
+  s->spike = mho_vars_find(v, "spike");
+  s->fired = mho_vars_find(v, "fired");
   p.ticked = learn_step;
   p.of = (void *)(uintptr_t)l;
   normalize(l);

@@ -10,7 +10,7 @@
  *             if t = 0; one a line and step, as many as there are
  *
  * Of regular inputs and those that fire once the next spike is known when the last has been: a step
- * is a look at whose time has come.
+ * is a look at whose time has come, among those that are still to fire.
  *
  * Between events there are no steps: poisson has intervals of -ln(1 - U)/(x rate), U uniform,
  * regular has spikes at (k - phi)/(x rate), k = 1, 2, ..., latency one at t, and events are where
@@ -30,19 +30,20 @@
 #include "base/streams.h"
 #include "settle/links.h"
 
-enum { DRAWN = 64 }; /* inputs that are drawn for, or looked at, at a time */
-#define ON_EDGE 1e-3 /* of a step: an event so little after its end belongs to it */
+enum { DRAWN = MHO_NONZERO_BITS }; /* inputs that are drawn for, or looked at, at a time */
+#define ON_EDGE 1e-3               /* of a step: an event so little after its end belongs to it */
 
-/* Inputs of a chunk under way. */
+/* Inputs of a sample under way. */
 typedef struct encoding {
   const mho_encode_config *how;
   const mho_tick *tick;
   mho_rng rng;
-  uint64_t step;   /* of what is drawn */
-  uint64_t first;  /* cell of the first input */
-  mho_encoder own; /* of the first input on */
-  int units;
-  const mho_events *events; /* of the first sample on; NULL: there are none */
+  uint64_t step;     /* of what is drawn */
+  uint64_t first;    /* cell of the first input */
+  int units;         /* inputs */
+  const mho_real *x; /* what they are */
+  mho_encoder own;
+  const mho_events *events; /* NULL: there are none */
 } encoding;
 
 /* Spikes of x in a step, on average. */
@@ -72,16 +73,19 @@ static void fire_at_random(const encoding *c, const float *u, int n, const mho_r
   }
 }
 
-static void fire_drawn(const encoding *c, size_t n, const mho_real *x, mho_real *spike) {
-  for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
+static void fire_drawn(const encoding *c) {
+  for (int i0 = 0; i0 < c->units; i0 += DRAWN) {
     float u[DRAWN];
-    size_t some = mho_min_size(n - i0, DRAWN);
-    if (is_black((int)some, x + i0)) {
-      memset(spike + i0, 0, some * sizeof *spike);
+    int some = mho_min(c->units - i0, DRAWN);
+    mho_real *spike = c->own.spike + i0;
+    if (is_black(some, c->x + i0)) {
+      memset(spike, 0, (size_t)some * sizeof *spike);
+      c->own.fired[i0 / DRAWN] = 0;
       continue;
     }
-    mho_rng_uniform(c->rng, c->step, c->first + i0, some, u);
-    fire_at_random(c, u, (int)some, x + i0, spike + i0);
+    mho_rng_uniform(c->rng, c->step, c->first + (uint64_t)i0, (size_t)some, u);
+    fire_at_random(c, u, some, c->x + i0, spike);
+    c->own.fired[i0 / DRAWN] = mho__nonzero_bits(some, spike);
   }
 }
 
@@ -136,10 +140,9 @@ static int events_from(const mho_events *e, int unit) {
   return low;
 }
 
-/* The step of the first event of input i that is later than step `now`. */
-static mho_real next_event(const encoding *c, size_t i, double now) {
-  const mho_events *e = &c->events[i / (size_t)c->units];
-  int unit = (int)(i % (size_t)c->units);
+/* The step of the first event of an input that is later than step `now`. */
+static mho_real next_event(const encoding *c, int unit, double now) {
+  const mho_events *e = c->events;
   for (int k = events_from(e, unit); k < e->n && e->event[k].unit == unit; k++) {
     double step = mho__encode_step(e->event[k].time, c->tick->dt);
     if (step > now)
@@ -148,93 +151,117 @@ static mho_real next_event(const encoding *c, size_t i, double now) {
   return (mho_real)INFINITY;
 }
 
-/* A phase begins: the first events of all inputs of so many samples. */
-static void look_at_events(const encoding *c, size_t samples) {
-  for (size_t i = 0; i < samples * (size_t)c->units; i++)
-    c->own.due[i] = (mho_real)INFINITY;
-
-  for (size_t s = 0; s < samples; s++) {
-    const mho_events *e = &c->events[s];
-    mho_real *due = c->own.due + s * (size_t)c->units;
-    for (int k = e->n - 1; k >= 0; k--)
-      due[e->event[k].unit] = (mho_real)mho__encode_step(e->event[k].time, c->tick->dt);
-  }
-}
-
 /* ---------------------------------------------------------------- what is next */
 
 /* When input i fires next, after step `now`. */
-static mho_real next_spike(const encoding *c, size_t i, mho_real x, double now) {
+static mho_real next_spike(const encoding *c, int i, double now) {
   if (c->how->kind == MHO_ENCODE_EVENTS)
     return next_event(c, i, now);
   if (c->how->kind == MHO_ENCODE_LATENCY)
-    return now > 0 ? (mho_real)INFINITY : crossing_of(c, x);
-  double each = expected(c, x);
+    return now > 0 ? (mho_real)INFINITY : crossing_of(c, c->x[i]);
+  double each = expected(c, c->x[i]);
   if (each <= 0)
     return (mho_real)INFINITY;
   return next_of(each < 1 ? each : 1, (double)c->own.phase[i], now);
 }
 
-/* A phase begins: the first spikes of all inputs. */
-static void look_ahead(const encoding *c, size_t n, const mho_real *x) {
-  for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
-    float u[DRAWN];
-    size_t some = mho_min_size(n - i0, DRAWN);
-    if (!is_black((int)some, x + i0))
-      mho_rng_uniform(c->rng, c->step, c->first + i0, some, u);
-    else
-      memset(u, 0, sizeof u);
-    for (size_t i = i0; i < i0 + some; i++) {
-      c->own.phase[i] = (mho_real)u[i - i0];
-      c->own.due[i] = next_spike(c, i, x[i], 0);
-    }
-  }
+/* Input i is the last of those that are still to fire, unless it never does. */
+static void await(const encoding *c, int i, int *awaited) {
+  mho_real due = next_spike(c, i, 0);
+  c->own.line[*awaited] = (mho_real)i;
+  c->own.due[*awaited] = due;
+  *awaited += due < (mho_real)INFINITY;
 }
 
-/* Those whose time has come fire, and are given their next one. */
-static void fire_due(const encoding *c, size_t n, const mho_real *x, mho_real *spike) {
-  mho_real now = (mho_real)c->tick->number, *due = c->own.due;
-#pragma omp simd
-  for (size_t i = 0; i < n; i++)
-    spike[i] = due[i] == now ? 1 : 0;
+/* A phase begins: the first spikes of inputs that are numbers, ... */
+static int await_inputs(const encoding *c) {
+  int awaited = 0;
+  for (int i0 = 0; i0 < c->units; i0 += DRAWN) {
+    float u[DRAWN];
+    int some = mho_min(c->units - i0, DRAWN);
+    if (is_black(some, c->x + i0))
+      continue;
+    mho_rng_uniform(c->rng, c->step, c->first + (uint64_t)i0, (size_t)some, u);
+    for (int i = i0; i < i0 + some; i++) {
+      c->own.phase[i] = (mho_real)u[i - i0];
+      await(c, i, &awaited);
+    }
+  }
+  return awaited;
+}
 
-  mho_nonzero fired = {.n = (int)n, .v = spike};
-  for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired))
-    due[i] = next_spike(c, (size_t)i, x[i], (double)c->tick->number);
+/* ... and of those that are events. */
+static int await_events(const encoding *c) {
+  const mho_events *e = c->events;
+  int awaited = 0, last = -1;
+  for (int k = 0; k < e->n; k++) {
+    if (e->event[k].unit != last)
+      await(c, e->event[k].unit, &awaited);
+    last = e->event[k].unit;
+  }
+  return awaited;
 }
 
 /* ---------------------------------------------------------------- a step */
 
-void mho__encode(const mho_phase *p, const mho_tick *tick, mho_encoder own, mho_real *spike) {
+/* Nothing is fired: what was in the step before is taken back. */
+static void fire_none(const encoding *c) {
+  mho_nonzero fired = {.n = c->units, .v = c->own.spike, .known = c->own.fired};
+  for (int i = mho__next_nonzero(&fired); i >= 0; i = mho__next_nonzero(&fired))
+    c->own.spike[i] = 0;
+  memset(c->own.fired, 0, mho__nonzero_words(c->units) * sizeof *c->own.fired);
+}
+
+static void fire(const encoding *c, int i) {
+  c->own.spike[i] = 1;
+  c->own.fired[i / MHO_NONZERO_BITS] |= (uint64_t)1 << i % MHO_NONZERO_BITS;
+}
+
+/* Those whose time has come fire, and are given their next one. */
+static void fire_due(const encoding *c) {
+  int awaited = (int)*c->own.awaited;
+  mho_real now = (mho_real)c->tick->number, *due = c->own.due;
+  for (int k0 = 0; k0 < awaited; k0 += DRAWN) {
+    mho_real is_due[DRAWN];
+    int some = mho_min(awaited - k0, DRAWN);
+#pragma omp simd
+    for (int k = 0; k < some; k++)
+      is_due[k] = due[k0 + k] == now ? 1 : 0;
+
+    for (uint64_t bits = mho__nonzero_bits(some, is_due); bits; bits &= bits - 1) {
+      int k = k0 + __builtin_ctzll(bits), i = (int)c->own.line[k];
+      fire(c, i);
+      due[k] = next_spike(c, i, (double)c->tick->number);
+    }
+  }
+}
+
+void mho__encode(const mho_phase *p, int s, const mho_tick *tick, const mho_encoder *own) {
   const mho_encode_config *how = p->thread->encode;
-  size_t units = (size_t)p->net->layer[0].n, n = mho__phase_count(p, 0);
-  const mho_real *x = mho__values(p->net, mho_phase_input(p)->z, 0, p->row0);
-  bool is_drawn = how->kind == MHO_ENCODE_POISSON;
+  const mho_state *input = mho_phase_input(p);
+  int units = p->net->layer[0].n;
+  bool is_drawn = how->kind == MHO_ENCODE_POISSON, is_given = how->kind == MHO_ENCODE_EVENTS;
   encoding c = {.how = how,
                 .tick = tick,
                 .rng = mho__stream_spikes(p->thread->noise_seed, 0),
                 .step = mho__step_read(p->thread->update, p->number, is_drawn ? tick->number : 0),
-                .first = (uint64_t)p->row0 * units,
-                .own = own,
-                .units = (int)units};
-  bool is_given = how->kind == MHO_ENCODE_EVENTS;
-  const mho_events *events = mho_phase_input(p)->events;
-  bool has_none = how->kind == MHO_ENCODE_DIRECT || (is_given && !events);
-  c.events = events ? events + p->row0 : NULL;
+                .first = (uint64_t)s * (uint64_t)units,
+                .units = units,
+                .x = mho__values(p->net, input->z, 0, s),
+                .own = *own,
+                .events = input->events ? input->events + s : NULL};
+  bool has_none = how->kind == MHO_ENCODE_DIRECT || (is_given && !c.events);
 
-  if (tick->resting || has_none) {
-    memset(spike, 0, n * sizeof *spike);
+  if (is_drawn && !tick->resting) {
+    fire_drawn(&c);
     return;
   }
-  if (is_drawn) {
-    fire_drawn(&c, n, x, spike);
+  fire_none(&c);
+  if (tick->resting || has_none)
     return;
-  }
-  if (tick->number == 1 && is_given)
-    look_at_events(&c, (size_t)p->n);
-  else if (tick->number == 1)
-    look_ahead(&c, n, x);
-  fire_due(&c, n, x, spike);
+  if (tick->number == 1)
+    *own->awaited = is_given ? await_events(&c) : await_inputs(&c);
+  fire_due(&c);
 }
 
 /* ---------------------------------------------------------------- between events */

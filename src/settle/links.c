@@ -104,7 +104,7 @@ static void read_patches(reading *x, int first) {
   x->r.sample0 = x->p->row0 * x->c->positions + first;
   mho_crossbar_read(x->c->xb, &x->r);
   if (mho__meter_of(x->p))
-    mho__meter_read(mho__meter_of(x->p), (int)(x->k - x->p->net->link), x->r.n, x->r.x,
+    mho__meter_read(mho__meter_of(x->p), (int)(x->k - x->p->net->link), x->r.n, x->r.x, NULL,
                     (double)x->r.scale);
 }
 

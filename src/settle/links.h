@@ -44,8 +44,10 @@ static inline const mho_real *mho__held_error(const mho_phase *p) {
 }
 
 /** Count n vectors read through link k, whose sums are to be scaled by `scale`.
- *  @param x  [n x inputs of the link] what drives the lines; NULL: zeros. */
-void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale);
+ *  @param x       [n x inputs of the link] what drives the lines; NULL: zeros.
+ *  @param driven  of one vector, where x is not 0, as mho_read has it; NULL: it is looked at. */
+void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, const uint64_t *driven,
+                     double scale);
 /** Whether reads of link k meet a perturbation at the edge of the array, which takes circuits. */
 bool mho__meter_has_edge(const mho_meter *m, int k);
 
@@ -70,14 +72,12 @@ static inline mho_hold mho__link_hold(const mho_phase *p, const mho_link *k) {
 void mho__link_read_shaped(const mho_phase *p, const mho_link *k, const mho_real *from,
                            mho_real *to, mho_real scale, bool add, mho_settle_stats *stats);
 
-/** to = scale from op(W), or to += when `add`, for the samples of the phase: the one way in which
- * settlers read a link. Where a layer is pooled, a link out of it carries its largest activities
- * (of changes, those where p->s->z is largest), and a link back into it reaches the winners in
- * p->s, see mho__choose_winners; links of credits go the other way by the same units.
- *  @param from  [n x units of k->from].
- *  @param to    [n x units of k->to]. */
-static inline void mho__link_read(const mho_phase *p, const mho_link *k, const mho_real *from,
-                                  mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
+/** mho__link_read, with what is known of the lines: where a layer has spiked, one sample is read
+ *  without a look at the others.
+ *  @param driven  where `from` is not 0, as mho_read has it; NULL: that is not known. */
+static inline void mho__link_read_driven(const mho_phase *p, const mho_link *k,
+                                         const mho_real *from, const uint64_t *driven, mho_real *to,
+                                         mho_real scale, bool add, mho_settle_stats *stats) {
   if (!k->plain) {
     mho__link_read_shaped(p, k, from, to, scale, add, stats);
     return;
@@ -94,12 +94,24 @@ static inline void mho__link_read(const mho_phase *p, const mho_link *k, const m
                 .neurons_in = p->net->layer[k->from].neuron,
                 .neurons_out = p->net->layer[k->to].neuron,
                 .sparse = p->dyn && p->dyn->spikes,
+                .driven = driven,
                 .hold = mho__link_hold(p, k),
                 .scratch = p->thread->scratch};
   mho_crossbar_read(p->net->connection[k->connection].xb, &r);
   if (mho__meter_of(p))
-    mho__meter_read(mho__meter_of(p), (int)(k - p->net->link), p->n, from, (double)scale);
+    mho__meter_read(mho__meter_of(p), (int)(k - p->net->link), p->n, from, driven, (double)scale);
   stats->reads += p->n;
+}
+
+/** to = scale from op(W), or to += when `add`, for the samples of the phase: the one way in which
+ * settlers read a link. Where a layer is pooled, a link out of it carries its largest activities
+ * (of changes, those where p->s->z is largest), and a link back into it reaches the winners in
+ * p->s, see mho__choose_winners; links of credits go the other way by the same units.
+ *  @param from  [n x units of k->from].
+ *  @param to    [n x units of k->to]. */
+static inline void mho__link_read(const mho_phase *p, const mho_link *k, const mho_real *from,
+                                  mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
+  mho__link_read_driven(p, k, from, NULL, to, scale, add, stats);
 }
 
 /* The winners of layer l, if it is pooled, from activities z that begin with the phase's first

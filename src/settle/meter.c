@@ -125,13 +125,13 @@ static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gai
 /* squares += gain x^2 of a vector; where little drives many lines, as of spikes, the others are
  * passed over. */
 static void count_lines(const mho_meter *m, int n, double gain, const mho_real *x,
-                        double *squares) {
+                        const uint64_t *known, double *squares) {
   enum { FEW = MHO_NONZERO_BITS / 8 };
   for (int i0 = 0; i0 < n; i0 += MHO_NONZERO_BITS) {
     int some = mho_min(n - i0, MHO_NONZERO_BITS);
-    if (some == MHO_NONZERO_BITS && !mho__may_be_nonzero(x + i0))
+    if (!known && some == MHO_NONZERO_BITS && !mho__may_be_nonzero(x + i0))
       continue;
-    uint64_t driven = mho__nonzero_bits(some, x + i0);
+    uint64_t driven = known ? known[i0 / MHO_NONZERO_BITS] : mho__nonzero_bits(some, x + i0);
     if (__builtin_popcountll(driven) > FEW) {
       for (int i = i0; i < i0 + some; i++)
         squares[i] += gain * driven_square(m, x[i]);
@@ -144,7 +144,8 @@ static void count_lines(const mho_meter *m, int n, double gain, const mho_real *
   }
 }
 
-void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
+void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, const uint64_t *driven,
+                     double scale) {
   int in = m->inputs[k];
   double *squares = m->squares[k], gain = m->analog ? scale * scale : 1;
 
@@ -155,7 +156,7 @@ void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale
     return;
 
   for (int s = 0; s < n; s++) {
-    count_lines(m, in, gain, x, squares);
+    count_lines(m, in, gain, x, driven, squares);
     x += in;
   }
 }

@@ -650,7 +650,7 @@ static void meter_link(ode_network *o, mho_meter *meter, int i) {
   for (int s = 0; s < o->real_samples; s++)
     for (int j = 0; j < in; j++)
       o->x[s * in + j] = j < n ? (mho_real)o->s[k->from][s * n + j] : 1;
-  mho__meter_read(meter, i, o->real_samples, o->x, (double)k->scale);
+  mho__meter_read(meter, i, o->real_samples, o->x, NULL, (double)k->scale);
 }
 
 /* Count the samples of a phase that ended at time t. */

@@ -26,13 +26,19 @@ static void test_ways(void **state) {
     int n = rand() % (MOST + 1), found = 0;
     draw(n, rare[round % MHO_COUNT(rare)], v);
 
-    mho_nonzero way = {.n = n, .v = v};
+    uint64_t known[(MOST + 63) / 64] = {0};
+    mho_nonzero way = {.n = n, .v = v}, known_way = {.n = n, .v = NULL, .known = known};
+    for (int i = 0; i < n; i++)
+      known[i / 64] |= (uint64_t)(v[i] != 0) << i % 64;
     for (int i = 0; i < n; i++)
       if (v[i] != 0) {
         assert_int_equal(mho__next_nonzero(&way), i);
+        assert_int_equal(mho__next_nonzero(&known_way), i);
         found++;
       }
     assert_int_equal(mho__next_nonzero(&way), -1);
+    assert_int_equal(mho__next_nonzero(&known_way), -1);
+    assert_int_equal(mho__nonzero_words(n), (n + 63) / 64);
     assert_int_equal(mho__any_nonzero((size_t)n, v), found > 0);
   }
 }

@@ -50,13 +50,24 @@ static void test_products(void **state) {
               one(way & 1, way & 2, size[i], size[j], size[k], scale[s][0], scale[s][1]);
 }
 
+/* A product of few samples, back or not; of a single one it is known which rows are driven. */
+static void multiply(bool back, int n, int rows, int cols, double scale, const mho_real *x,
+                     const mho_real *w, double keep, mho_real *y) {
+  uint64_t driven[(130 + 63) / 64] = {0};
+  if (back) {
+    mho__thin_product_back(n, rows, cols, (mho_real)scale, x, w, (mho_real)keep, y);
+    return;
+  }
+  for (int i = 0; i < rows; i++)
+    driven[i / 64] |= (uint64_t)(x[i] != 0) << i % 64;
+  mho__sparse_product(n, rows, cols, (mho_real)scale, x, n == 1 ? driven : NULL, w, (mho_real)keep,
+                      y);
+}
+
 /* y = keep y + scale x w, or x w^T, of few samples: a sample on its own has the same bits. Half of
  * what drives the rows is 0. */
 static void few(bool back, int n, int rows, int cols, double scale, double keep) {
   enum { MOST = 8 * 130 };
-  typedef void product_fn(int, int, int, mho_real, const mho_real *, const mho_real *, mho_real,
-                          mho_real *);
-  product_fn *product = back ? mho__thin_product_back : mho__sparse_product;
   int in = back ? cols : rows, out = back ? rows : cols;
   mho_real x[MOST], y[MOST], alone[MOST], w[130 * 130];
   double want[MOST];
@@ -76,9 +87,9 @@ static void few(bool back, int n, int rows, int cols, double scale, double keep)
       want[s * out + j] = keep * (double)y[s * out + j] + scale * sum;
     }
 
-  product(n, rows, cols, (mho_real)scale, x, w, (mho_real)keep, y);
+  multiply(back, n, rows, cols, scale, x, w, keep, y);
   for (int s = 0; s < n; s++)
-    product(1, rows, cols, (mho_real)scale, x + s * in, w, (mho_real)keep, alone + s * out);
+    multiply(back, 1, rows, cols, scale, x + s * in, w, keep, alone + s * out);
   for (int i = 0; i < n * out; i++)
     NEAR(y[i], want[i], 0, 1e-6 * sqrt(in) + 1e-6);
   assert_memory_equal(y, alone, (size_t)(n * out) * sizeof *y);

@@ -70,7 +70,10 @@ typedef struct mho_read {
   int sample0; /**< number in the batch of the first sample */
   /** Hidden neurons drive, or sense: analog ones need no converter there. */
   bool neurons_in, neurons_out;
-  bool sparse;       /**< spikes: most inputs are 0, and rows that are not driven are left out */
+  bool sparse; /**< spikes: most inputs are 0, and rows that are not driven are left out */
+  /** Of spikes of a single sample, [(rows + 63)/64]: bit by bit, whether x is not 0; NULL: that is
+   *  not known. */
+  const uint64_t *driven;
   bool whole;        /**< inputs are given in one read, whatever slices they come in else */
   mho_hold hold;     /**< analog NULL: nothing is held */
   mho_real *scratch; /**< [mho_crossbar_scratch], nullable where that is 0 */
