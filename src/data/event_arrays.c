@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file_bytes.h"
 #include "data/table_rows.h"
@@ -29,17 +27,12 @@ static mho_err open_npz(mho_array_place *p, mho_errinfo *ei) {
 }
 
 mho_err mho__array_place_open(const char *path, mho_array_place *out, mho_errinfo *ei) {
-  struct stat st;
+  static const char what[] = "which events? Name an .npz file, or a folder of .npy files, with "
+                             "x_train_events and y_train";
+  bool is_folder = false;
   *out = (mho_array_place){.path = path};
-  if (!*path)
-    return mho_fail(ei, MHO_ECONFIG,
-                    "dataset.path: which events? Name an .npz file, or a folder of .npy files, "
-                    "with x_train_events and y_train");
-  if (stat(path, &st))
-    return mho_fail(ei, MHO_ENOTFOUND, "dataset.path: there is no '%s'", path);
-  if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-    return mho_fail(ei, MHO_ECONFIG, "dataset.path: '%s' is neither a file nor a folder", path);
-  return S_ISREG(st.st_mode) ? open_npz(out, ei) : MHO_OK;
+  mho_err err = mho__data_place(path, what, &is_folder, ei);
+  return err || is_folder ? err : open_npz(out, ei);
 }
 
 void mho__array_place_free(mho_array_place *p) {
@@ -59,18 +52,11 @@ static const mho_zip_member *member_of(const mho_array_place *p, const char *nam
   return NULL;
 }
 
-/* The file of an array in a folder; false when there is none. */
-static bool find_file(const mho_array_place *p, const char *name, const char *ending,
-                      char path[MHO_DATA_PATH]) {
-  int n = snprintf(path, MHO_DATA_PATH, "%s/%s.%s", p->path, name, ending);
-  return n < MHO_DATA_PATH && access(path, F_OK) == 0;
-}
-
 bool mho__array_is_there(const mho_array_place *p, const char *name) {
   char path[MHO_DATA_PATH];
   if (p->bytes)
     return member_of(p, name) != NULL;
-  return find_file(p, name, "npy", path) || find_file(p, name, "csv", path);
+  return mho__data_part(p->path, name, "npy", path) || mho__data_part(p->path, name, "csv", path);
 }
 
 static mho_err read_member(const mho_zip_member *m, const char *file, mho_data_array *out,
@@ -117,8 +103,8 @@ static mho_err read_csv(const char *path, mho_data_array *out, mho_errinfo *ei) 
 static mho_err read_file(mho_array_place *p, const char *name, mho_data_array *out,
                          mho_errinfo *ei) {
   char path[MHO_DATA_PATH], hex[MHO_DATA_HEX];
-  bool is_npy = find_file(p, name, "npy", path);
-  if (!is_npy && !find_file(p, name, "csv", path))
+  bool is_npy = mho__data_part(p->path, name, "npy", path);
+  if (!is_npy && !mho__data_part(p->path, name, "csv", path))
     return mho_fail(ei, MHO_ENOTFOUND, "dataset.path: '%s' has no %s.npy and no %s.csv", p->path,
                     name, name);
 

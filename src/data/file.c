@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -33,6 +34,27 @@ bool mho__data_find(const char *folder, const char *name, char *path, size_t cap
       return true;
   }
   return false;
+}
+
+mho_err mho__data_place(const char *path, const char *what, bool *is_folder, mho_errinfo *ei) {
+  struct stat st;
+  if (!*path)
+    return mho_fail(ei, MHO_ECONFIG, "dataset.path: %s", what);
+  if (stat(path, &st))
+    return mho_fail(ei, MHO_ENOTFOUND, "dataset.path: there is no '%s'", path);
+  if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.path: '%s' is neither a file nor a folder: write what it gives into a "
+                    "file",
+                    path);
+  *is_folder = S_ISDIR(st.st_mode);
+  return MHO_OK;
+}
+
+bool mho__data_part(const char *folder, const char *name, const char *ending,
+                    char path[MHO_DATA_PATH]) {
+  int n = snprintf(path, MHO_DATA_PATH, "%s/%s.%s", folder, name, ending);
+  return n < MHO_DATA_PATH && access(path, F_OK) == 0;
 }
 
 void mho__data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity) {

@@ -22,6 +22,15 @@ bool mho__data_home(const char *id, char *folder, size_t capacity);
  *  is read. */
 bool mho__data_find(const char *folder, const char *name, char *path, size_t capacity);
 
+/** Whether dataset.path names a folder, or else a file.
+ *  @param what  that is asked for, and what it may be, where no path is given.
+ *  @return MHO_OK; MHO_ECONFIG: no path, or one of neither; MHO_ENOTFOUND. */
+mho_err mho__data_place(const char *path, const char *what, bool *is_folder, mho_errinfo *ei);
+
+/** Path of folder/name.ending; false when it is not there. */
+bool mho__data_part(const char *folder, const char *name, const char *ending,
+                    char path[MHO_DATA_PATH]);
+
 /** Write how to get a good file, with which a message about a bad one ends. */
 void mho__data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity);
 

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/streams.h"
 #include "data/file.h"
@@ -56,8 +54,7 @@ typedef struct places {
 
 static bool is_there(const char *folder, const char *name, const char *ending,
                      char path[MHO_DATA_PATH]) {
-  int n = snprintf(path, MHO_DATA_PATH, "%s/%s.%s", folder, name, ending);
-  bool is = n < MHO_DATA_PATH && access(path, F_OK) == 0;
+  bool is = mho__data_part(folder, name, ending, path);
   if (!is)
     *path = 0;
   return is;
@@ -82,20 +79,15 @@ static bool find_in(const char *folder, places *p) {
 }
 
 static mho_err find_files(const char *path, places *p, mho_errinfo *ei) {
-  struct stat st;
+  static const char what[] = "which table? Name a file (.csv, .npy) or a folder with train.csv and "
+                             "test.csv, or x.npy and y.npy";
+  bool is_folder = false;
   *p = (places){0};
-  if (!*path)
-    return mho_fail(ei, MHO_ECONFIG,
-                    "dataset.path: which table? Name a file (.csv, .npy) or a folder with "
-                    "train.csv and test.csv, or x.npy and y.npy");
-  if (stat(path, &st))
-    return mho_fail(ei, MHO_ENOTFOUND, "dataset.path: there is no '%s'", path);
-  if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-    return mho_fail(ei, MHO_ECONFIG,
-                    "dataset.path: '%s' is neither a file nor a folder: write what it gives into a "
-                    "file",
-                    path);
-  if (S_ISREG(st.st_mode)) {
+  mho_err err = mho__data_place(path, what, &is_folder, ei);
+  if (err)
+    return err;
+
+  if (!is_folder) {
     snprintf(p->x[TRAIN], MHO_DATA_PATH, "%s", path);
     return MHO_OK;
   }
