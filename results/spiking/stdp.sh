@@ -2,7 +2,7 @@
 # stdp.sh - MNIST learned without labels by the times of spikes: Diehl & Cook's network with 100 and 400 neurons, one epoch, and
 # Querlioz' with 50 neurons and with 300 and homeostasis, ten; neurons are labelled by training images alone. Prints the table of
 # README.md. Stopped at any time, it goes on where it was, from the runs kept beside it.
-# Usage: results/spiking/stdp.sh [PART...], of dc100, dc400, q50, q300 (default: all; not timed yet); DB=file, THREADS=n,
+# Usage: results/spiking/stdp.sh [PART...], of dc100, dc400, q50p, q300 (default: all; not timed yet); DB=file, THREADS=n,
 # SEEDS="1 2 3", MHO=command in the environment.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,7 +10,7 @@ mho=${MHO:-build/mho}
 db=${DB:-results/stdp.db}
 threads=${THREADS:-1}
 seeds=${SEEDS:-1 2 3}
-parts=${*:-dc100 dc400 q50 q300}
+parts=${*:-dc100 dc400 q50p q300}
 . results/run_once.sh
 take_in results/spiking/stdp_runs*.jsonl.gz
 
@@ -35,10 +35,10 @@ for part in $parts; do
   case $part in
   dc100) each dc100 results/spiking/diehl_cook.yaml --set 'network.hidden=[100]' ;;
   dc400) each dc400 results/spiking/diehl_cook.yaml ;;
-  q50) each q50 results/spiking/querlioz.yaml --set train.epochs=10 ;;
+  q50p) each q50p results/spiking/querlioz.yaml --set train.epochs=10 ;;
   q300) each q300 results/spiking/querlioz_300.yaml ;;
   *)
-    echo "stdp.sh: '$part' is none of dc100, dc400, q50, q300" >&2
+    echo "stdp.sh: '$part' is none of dc100, dc400, q50p, q300" >&2
     exit 2
     ;;
   esac

@@ -32,11 +32,11 @@ static const subject subjects[] = {
      "update: {optimizer: sgd, scheme: stochastic, rate: 0.01}\n"
      "device: {model: linear, mapping: single, step_up: 0.01, step_down: 0.01}\n",
      60000},
-    {"Querlioz, 50 neurons, 500 steps",
+    {"Querlioz, 50 neurons, 200 steps",
      "network: {hidden: [50], output: votes, w_max: 1}\n"
      "neuron: {tau: 100 ms, threshold: {value: 50}, reset: value, refractory: 10 ms, inhibit: "
      "line, winners: one}\n"
-     "settle: {method: steps, steps: 500, dt: 2 ms, encode: {kind: regular, rate: 22 Hz, "
+     "settle: {method: steps, steps: 200, dt: 5 ms, encode: {kind: regular, rate: 22 Hz, "
      "silent_below: 0.33}}\n"
      "rule: {name: stdp, window: rectangular, tau_pre: 50 ms}\n"
      "update: {optimizer: sgd, scheme: stochastic, rate: 5.39e-4}\n"
