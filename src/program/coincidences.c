@@ -16,11 +16,18 @@
 #include "array/weights.h"
 #include "base/streams.h"
 
+#ifdef __SSSE3__
+#include <immintrin.h>
+#endif
+
 /* ---------------------------------------------------------------- room */
 
 /* Cells that are looked at side by side, and as many columns as these make: those at the end are
  * not there, and do not pulse. */
 enum { LANES = 64 };
+
+/* Slots that are looked at together, and what marks a word of theirs. */
+enum { QUAD = 4, QUAD_MASK = 15, QUAD_MARK = 0x8000 };
 
 /* Slots whose columns are laid out: as many as stay in the second-level cache. */
 enum { LAID_OUT = 1 << 16, SLOTS_MOST = 256 };
@@ -52,7 +59,7 @@ static int slots_of(int cols) {
 size_t mho__slab_room(int rows, int cols) {
   size_t row_size = (size_t)padded(cols), cells = (size_t)rows * row_size;
   size_t slots = (size_t)slots_of(cols), meetings = MHO_SLAB_SAMPLES * (size_t)blocks_of(cols);
-  size_t lines = (slots + MHO_SLAB_SAMPLES) * row_size;
+  size_t lines = (slots + 2 * MHO_SLAB_SAMPLES) * row_size;
   size_t bytes = meetings * sizeof(mho_meeting) + lines * sizeof(int16_t) +
                  (2 * cells + 1) * sizeof(uint32_t) + sizeof(uint64_t);
   return bytes / sizeof(mho_real) + 1;
@@ -75,8 +82,8 @@ void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar 
   p->meeting = (mho_meeting *)(void *)aligned(room);
   p->order = (uint32_t *)(void *)(p->meeting + MHO_SLAB_SAMPLES * blocks_of(x->cols));
   p->found = p->order + cells;
-  p->pulses = (int16_t *)(p->found + cells + 1);
-  p->rises = p->pulses + slots_of(x->cols) * padded(x->cols);
+  p->pulses = (uint16_t *)(p->found + cells + 1);
+  p->rises = (int16_t *)(p->pulses + slots_of(x->cols) * padded(x->cols));
 }
 
 /* Where the cells of a row begin among those that pulses may wait for. */
@@ -121,32 +128,36 @@ static mho_meeting *meeting_of(const mho_slab_pulses *p, int s, int block) {
   return p->meeting + s * blocks_of(p->x->cols) + block;
 }
 
-/* What every column does in every slot: -1 where it pulses; and -1 where its pulses go up. */
+/* What every column does: the slots in which it pulses, four of them a line, and -1 where its pulses
+ * go up, and where they go down. The highest bit of what a line holds is set, see doublings(). */
 static void lay_out_all(mho_meeting *m, const int8_t *chop, int first, int width, int slots,
                         int row_size) {
-  enum { HALF_SLOTS = 16 };
   uint16_t half[2][MHO_DEVICE_BLOCK] = {0};
+  int16_t *rises = m->rises, *falls = m->rises + row_size;
+  for (int i = 0; i < width; i++)
+    falls[i] = -1;
   for (int j = 0; j < m->n; j++) {
     int at = (int)mho__train_line(&m->col[j]) - first;
     half[0][at] = (uint16_t)m->col[j].mask;
-    half[1][at] = (uint16_t)(m->col[j].mask >> HALF_SLOTS);
-    m->rises[at] = mho__train_sign(&m->col[j], chop) > 0 ? -1 : 0;
+    half[1][at] = (uint16_t)(m->col[j].mask >> 16);
+    rises[at] = mho__train_sign(&m->col[j], chop) > 0 ? -1 : 0;
+    falls[at] = (int16_t)~rises[at];
   }
 
-  for (int bit = 0; bit < slots; bit++) {
-    int16_t *pulses = m->pulses + bit * row_size;
-    const uint16_t *mask = half[bit / HALF_SLOTS];
-    int shift = bit % HALF_SLOTS;
+  for (int k = 0; k * QUAD < slots; k++) {
+    uint16_t *pulses = m->pulses + k * row_size;
+    const uint16_t *mask = half[k * QUAD / 16];
+    int shift = k * QUAD % 16;
 #pragma omp simd
     for (int i = 0; i < width; i++)
-      pulses[i] = (int16_t) - (mask[i] >> shift & 1);
+      pulses[i] = (uint16_t)(QUAD_MARK | (mask[i] >> shift & QUAD_MASK));
   }
 }
 
 /* The same of those columns that pulse in some slot: which they are. */
 static void lay_out_few(mho_meeting *m, const int8_t *chop, int first) {
   for (int j = 0; j < m->n; j++) {
-    m->pulses[j] = (int16_t)((int)mho__train_line(&m->col[j]) - first);
+    m->pulses[j] = (uint16_t)((int)mho__train_line(&m->col[j]) - first);
     m->rises[j] = mho__train_sign(&m->col[j], chop) > 0 ? -1 : 0;
   }
 }
@@ -166,7 +177,7 @@ static int meet(mho_slab_pulses *p, int s, int block, int from, int slots, const
                      .n = to - from,
                      .few = (to - from) * EACH < width * slots,
                      .pulses = p->pulses + p->slots * row_size + first,
-                     .rises = p->rises + s * row_size + first};
+                     .rises = p->rises + 2 * s * row_size + first};
   if (m->few)
     lay_out_few(m, chop, first);
   else
@@ -199,26 +210,52 @@ bool mho__slab_add(mho_slab_pulses *p, const int8_t *chop) {
 
 /* ---------------------------------------------------------------- pulses that join */
 
-/* A slot in which a row pulses: what the columns do, and all ones where their signs are turned. */
-typedef struct met_slot {
-  const int16_t *pulses, *rises;
-  uint16_t turn;
-} met_slot;
+/* Four slots of a row: what the columns do in them, which way their pulses then go, and in which
+ * the row pulses. */
+typedef struct met_quad {
+  const uint16_t *pulses;
+  const int16_t *rises;
+  uint16_t row, most;
+} met_quad;
 
-/* Pulses of some cells on their way to those that wait, in words of 16 bits, of which vectors hold
- * most. Of cell i as many as end[i] has zeros below its one bit, of which number k goes up where
- * bit k of up[i] is set. */
-enum { NEW_MOST = 15, HALF = LANES / 2 };
-typedef uint16_t words __attribute__((vector_size(HALF * sizeof(uint16_t))));
+/* Pulses of LANES cells on their way to those that wait, in words of 16 bits, as many a vector as
+ * the processor has room for. Of a cell as many as its `end` has zeros below its one bit, of which
+ * number k goes up where bit k of `up` is set. */
+#if defined(__AVX512BW__)
+enum { VECTOR_BYTES = 64 };
+#elif defined(__AVX2__)
+enum { VECTOR_BYTES = 32 };
+#else
+enum { VECTOR_BYTES = 16 };
+#endif
+enum { NEW_MOST = 15, WORDS = VECTOR_BYTES / (int)sizeof(uint16_t), VECTORS = LANES / WORDS };
+typedef uint16_t words __attribute__((vector_size(VECTOR_BYTES)));
 typedef struct news {
-  words end[2], up[2];
+  words end[VECTORS], up[VECTORS];
 } news;
 
 static void clear(news *w) {
-  for (int k = 0; k < 2; k++) {
+  for (int k = 0; k < VECTORS; k++) {
     w->end[k] = (words){0} + 1;
     w->up[k] = (words){0};
   }
+}
+
+/* 2 to the number of ones among the lowest four bits of each word, whose others are 0 but for the
+ * highest. Where bytes can be looked up, those with that bit are 0. */
+static inline words doublings(words quad) {
+#if defined(__SSSE3__)
+  const __m128i table = _mm_setr_epi8(1, 2, 2, 4, 2, 4, 4, 8, 2, 4, 4, 8, 4, 8, 8, 16);
+#endif
+#if defined(__AVX512BW__)
+  return (words)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), (__m512i)quad);
+#elif defined(__AVX2__)
+  return (words)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), (__m256i)quad);
+#elif defined(__SSSE3__)
+  return (words)_mm_shuffle_epi8(table, (__m128i)quad);
+#else
+  return (1 + (quad & 1)) * (1 + (quad >> 1 & 1)) * (1 + (quad >> 2 & 1)) * (1 + (quad >> 3 & 1));
+#endif
 }
 
 /* The zeros below the one bit of a word: the exponent of what it is as a number. */
@@ -246,52 +283,66 @@ static void join(const news *w, uint8_t *count, uint64_t *all) {
     count[i] = (uint8_t)(count[i] + zeros_below(end[i]));
 }
 
-/* Slots that the words have room for. */
+/* Pulses that the words have room for. */
 static int room_in(const news *w) {
-  words both = w->end[0] | w->end[1];
-  uint16_t end[HALF], ends = 0;
-  memcpy(end, &both, sizeof end);
+  words all = w->end[0];
+  for (int k = 1; k < VECTORS; k++)
+    all |= w->end[k];
+  uint16_t end[WORDS], ends = 0;
+  memcpy(end, &all, sizeof end);
 #pragma omp simd reduction(| : ends)
-  for (int i = 0; i < HALF; i++)
+  for (int i = 0; i < WORDS; i++)
     ends |= end[i];
   return NEW_MOST - (31 - __builtin_clz(ends));
 }
 
-/* The pulses of n slots on cells from i0 on. */
-static void add_slots(news *w, int n, const met_slot *slot, int i0) {
-  words end0 = w->end[0], end1 = w->end[1], up0 = w->up[0], up1 = w->up[1];
-  for (int k = 0; k < n; k++) {
-    words pulses0, pulses1, rises0, rises1;
-    memcpy(&pulses0, slot[k].pulses + i0, sizeof pulses0);
-    memcpy(&pulses1, slot[k].pulses + i0 + HALF, sizeof pulses1);
-    memcpy(&rises0, slot[k].rises + i0, sizeof rises0);
-    memcpy(&rises1, slot[k].rises + i0 + HALF, sizeof rises1);
-    pulses0 &= end0;
-    pulses1 &= end1;
-    up0 |= pulses0 & (rises0 ^ slot[k].turn);
-    up1 |= pulses1 & (rises1 ^ slot[k].turn);
-    end0 += pulses0;
-    end1 += pulses1;
+/* Of n quads from the first on those for which there is room. */
+static int fitting_quads(int n, const met_quad *quad, int room) {
+  int k = 0;
+  for (; k < n; k++) {
+    room -= quad[k].most;
+    if (room < 0)
+      break;
   }
-  *w = (news){{end0, end1}, {up0, up1}};
+  return k;
 }
 
-/* Slots on the cells of a block, LANES of them after another. */
-static void add_dense(int n, const met_slot *slot, int width, uint8_t *count, uint64_t *all) {
-  enum { FEW = 5 }; /* slots for which words are not kept */
+/* The pulses of n quads on cells from i0 on. */
+static void add_quads(news *w, int n, const met_quad *quad, int i0) {
+  news now = *w;
+  for (int j = 0; j < n; j++) {
+    const uint16_t *pulses = quad[j].pulses + i0;
+    const int16_t *rises = quad[j].rises + i0;
+    words row = (words){0} + quad[j].row;
+#pragma GCC unroll 8
+    for (int k = 0; k < VECTORS; k++) {
+      words met, way;
+      memcpy(&met, pulses + k * WORDS, sizeof met);
+      memcpy(&way, rises + k * WORDS, sizeof way);
+      words end = now.end[k] * doublings(met & row);
+      now.up[k] |= (end - now.end[k]) & way;
+      now.end[k] = end;
+    }
+  }
+  *w = now;
+}
+
+/* Quads on the cells of a block, LANES of them after another. */
+static void add_dense(int n, const met_quad *quad, int width, uint8_t *count, uint64_t *all) {
+  enum { FEW = 5 }; /* pulses for which words are not kept */
   for (int i0 = 0; i0 < width; i0 += LANES) {
-    int room = NEW_MOST;
+    int some;
     news w;
     clear(&w);
-    for (int done = 0; done < n; done += room) {
-      room = done ? room_in(&w) : room;
+    for (int done = 0; done < n; done += some) {
+      int room = done ? room_in(&w) : NEW_MOST;
       if (room < FEW) {
         join(&w, count + i0, all + i0);
         clear(&w);
         room = NEW_MOST;
       }
-      room = mho_min(room, n - done);
-      add_slots(&w, room, slot + done, i0);
+      some = fitting_quads(n - done, quad + done, room);
+      add_quads(&w, some, quad + done, i0);
     }
     join(&w, count + i0, all + i0);
   }
@@ -437,20 +488,24 @@ static int find_visits(mho_slab_pulses *p, int row, int8_t chop, int from, int t
   return n;
 }
 
-/* Visits from the first on that a block meets in few columns, or in many; the slots of the latter.
+/* Visits from the first on that a block meets in few columns, or in many; the quads of the latter.
  * Returns how many. */
-static int find_alike(const mho_slab_pulses *p, int block, int n, const visit *v, int *slots,
-                      met_slot *slot) {
+static int find_alike(const mho_slab_pulses *p, int block, int n, const visit *v, int *quads,
+                      met_quad *quad) {
   int row_size = p->w->cols, k = 0;
-  *slots = 0;
+  *quads = 0;
   for (; k < n; k++) {
     const mho_meeting *m = meeting_of(p, v[k].s, block);
     if (m->few)
       break;
-    for (uint32_t left = v[k].mask; left; left &= left - 1)
-      slot[(*slots)++] = (met_slot){.pulses = m->pulses + __builtin_ctz(left) * row_size,
-                                    .rises = m->rises,
-                                    .turn = v[k].turned ? 0xffff : 0};
+    const int16_t *rises = v[k].turned ? m->rises + row_size : m->rises;
+    const uint16_t *pulses = m->pulses;
+    for (uint32_t left = v[k].mask; left; left >>= QUAD, pulses += row_size) {
+      uint32_t own = left & QUAD_MASK;
+      if (own)
+        quad[(*quads)++] = (met_quad){pulses, rises, (uint16_t)(QUAD_MARK | own),
+                                      (uint16_t)__builtin_popcount(own)};
+    }
   }
   return k;
 }
@@ -461,13 +516,13 @@ static void coincide(mho_slab_pulses *p, int row, int block, int n, const visit 
   int width = mho_min(p->w->cols - block * MHO_DEVICE_BLOCK, MHO_DEVICE_BLOCK);
   uint8_t *count = p->w->count + first;
   uint64_t *all = p->w->up + first;
-  met_slot slot[MHO_SERIES_MOST];
+  met_quad quad[MHO_SERIES_MOST];
 
   for (int k = 0; k < n; k++) {
-    int slots;
-    k += find_alike(p, block, n - k, v + k, &slots, slot);
-    if (slots)
-      add_dense(slots, slot, width, count, all);
+    int quads;
+    k += find_alike(p, block, n - k, v + k, &quads, quad);
+    if (quads)
+      add_dense(quads, quad, width, count, all);
     if (k < n)
       add_few(meeting_of(p, v[k].s, block), v[k].mask, v[k].turned, count, all);
   }

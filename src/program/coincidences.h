@@ -15,10 +15,11 @@ typedef struct mho_meeting {
   const mho_pulse_train *col; /**< [n] those that pulse */
   int n;
   /** These are few. Then pulses are their numbers in the block, and rises -1 where their pulses go
-   *  up, [n]. Else pulses are -1 where a column pulses, [slots x padded cols], and rises -1 where
-   *  its pulses go up, [columns of the block]. */
+   *  up, [n]. Else pulses are the slots in which a column pulses, four a line, [lines x padded
+   *  cols], and rises -1 where its pulses go up, and in a second line where they go down. */
   bool few;
-  int16_t *pulses, *rises;
+  uint16_t *pulses;
+  int16_t *rises;
 } mho_meeting;
 
 /** The trains of rows that are still to come, of a sample. */
@@ -47,7 +48,8 @@ typedef struct mho_slab_pulses {
   mho_rows_left left[MHO_SLAB_SAMPLES]; /**< [samples] */
   int next_line[MHO_SLAB_SAMPLES];      /**< [samples] line of left[].next; -1: none is left */
   mho_meeting *meeting;                 /**< [samples x blocks] */
-  int16_t *pulses, *rises;              /**< room of meetings */
+  uint16_t *pulses;                     /**< room of meetings */
+  int16_t *rises;                       /**< the same */
   uint32_t *found, *order;              /**< [rows x padded cols] room: cells to be pulsed */
 } mho_slab_pulses;
 
