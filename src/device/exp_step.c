@@ -52,6 +52,14 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+/* One over the ranges of n cells, which quotients of all their pulses share. */
+static void find_inverse(const mho_device_block *b, int n, float *inverse) {
+#pragma omp simd
+  for (int i = 0; i < n; i++)
+    inverse[i] = 1 / mho__cell_range(b, i);
+}
+
+/* p.known: one over the ranges. */
 static inline void answer(const mho_device_block *b, mho_one_pulse p) {
   MHO_VECTOR(e);
 
@@ -60,9 +68,9 @@ static inline void answer(const mho_device_block *b, mho_one_pulse p) {
 #pragma omp simd
   for (int i = 0; i < p.n; i++) {
     int at = p.first + i;
-    float range = mho__cell_range(b, at), from = p.g[i] - b->col[CENTER][at];
+    float part = (p.g[i] - b->col[CENTER][at]) * p.known[i];
     float k_up = b->col[K_UP][at], k_down = b->col[K_DOWN][at];
-    e[i] = mho__least((p.dir[i] > 0 ? k_up : k_down) * from / range, 60);
+    e[i] = mho__least((p.dir[i] > 0 ? k_up : k_down) * part, 60);
   }
   mho__vexp_of(p.n, e);
 
@@ -76,11 +84,17 @@ static inline void answer(const mho_device_block *b, mho_one_pulse p) {
 }
 
 static void pulse(const mho_device_block *b) {
-  answer(b, mho__pulse_of(b));
+  MHO_VECTOR(inverse);
+  mho_one_pulse p = mho__pulse_of(b);
+  find_inverse(b, b->n, inverse);
+  p.known = inverse;
+  answer(b, p);
 }
 
 static void series(const mho_device_block *b, const mho_device_series *s) {
-  mho__in_series(b, s, answer);
+  MHO_VECTOR(inverse);
+  find_inverse(b, mho__padded(s->left[0]), inverse);
+  mho__in_series(b, s, inverse, answer);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,

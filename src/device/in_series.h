@@ -16,17 +16,19 @@ typedef struct mho_one_pulse {
   int first, n;
   const float *g, *dir, *xi;
   float *out;
+  const float *known; /* what the model has found of the cells for all pulses; NULL: nothing */
 } mho_one_pulse;
 
 /* The pulse of a block that its caller describes. */
 static inline mho_one_pulse mho__pulse_of(const mho_device_block *b) {
-  return (mho_one_pulse){0, b->n, b->g, b->dir, b->xi, b->out};
+  return (mho_one_pulse){.n = b->n, .g = b->g, .dir = b->dir, .xi = b->xi, .out = b->out};
 }
 
-/* mho_device_model.series of a model that answers one pulse by `answer`. Every pulse looks at as
- * many cells as the first, so that the processor can foresee where loops end. */
+/* mho_device_model.series of a model that answers one pulse by `answer`, which gets `known` (of the
+ * cells of the block, up to a multiple of 16; nullable). Every pulse looks at as many cells as the
+ * first, so that the processor can foresee where loops end. */
 static inline __attribute__((always_inline)) void
-mho__in_series(const mho_device_block *b, const mho_device_series *s,
+mho__in_series(const mho_device_block *b, const mho_device_series *s, const float *known,
                void (*answer)(const mho_device_block *b, mho_one_pulse p)) {
   int n = s->left[0];
   for (int k = 0; k < s->n; k++) {
@@ -40,7 +42,13 @@ mho__in_series(const mho_device_block *b, const mho_device_series *s,
 #pragma omp simd
       for (int i = 0; i < MHO_LANES; i++)
         dir[i] = up[i] >> k & 1 ? 1.0f : -1.0f;
-      answer(b, (mho_one_pulse){first, MHO_LANES, g, dir, s->xi[k] + first, out});
+      answer(b, (mho_one_pulse){.first = first,
+                                .n = MHO_LANES,
+                                .g = g,
+                                .dir = dir,
+                                .xi = s->xi[k] + first,
+                                .out = out,
+                                .known = known ? known + first : NULL});
 #pragma omp simd
       for (int i = 0; i < MHO_LANES; i++) {
         float v = g[i] + out[i];

@@ -102,7 +102,17 @@ static void pulse(const mho_device_block *b) {
 }
 
 static void series(const mho_device_block *b, const mho_device_series *s) {
-  mho__in_series(b, s, answer);
+  mho__in_series(b, s, NULL, answer);
+}
+
+static void affine(const mho_device_block *b, mho_device_affine *out) {
+  out->up = b->col[UP];
+  out->up_g = b->col[UP_G];
+  out->down = b->col[DOWN];
+  out->down_g = b->col[DOWN_G];
+  out->factor = b->col[NOISE_FACTOR];
+  out->add_up = b->col[NOISE_UP];
+  out->add_down = b->col[NOISE_DOWN];
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -129,6 +139,7 @@ const mho_device_model mho_device_linear = {
     .columns = columns,
     .pulse = pulse,
     .series = series,
+    .affine = affine,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down slope_up slope_down",

@@ -71,7 +71,7 @@ static void pulse(const mho_device_block *b) {
 }
 
 static void series(const mho_device_block *b, const mho_device_series *s) {
-  mho__in_series(b, s, answer);
+  mho__in_series(b, s, NULL, answer);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "device/affine.h"
 #include "device/block.h"
 
 /* Cells are answered in whole vectors: a rest of some cells takes longer than a vector. */
@@ -173,11 +174,66 @@ static void count(mho_cells *c, const mho_pulse_series *s, mho_pulse_counts *cou
   }
 }
 
+/* The cells of a series, with what the model sees of them. */
+static void gather_cells(const mho_cells *c, const mho_pulse_series *s, gathered *x,
+                         mho_device_block *b) {
+  count_left(s, x->left);
+  int n = x->left[0];
+  x->up = s->up;
+  memcpy(x->cell, s->cell, (size_t)n * sizeof *x->cell);
+  for (int i = n; i < whole(n); i++)
+    x->cell[i] = x->cell[n - 1];
+  gather_block(c, x, b);
+}
+
+static void scatter(const gathered *x, mho_cells *c) {
+  int n = x->left[0];
+  for (int i = 0; i < n; i++)
+    c->state[x->cell[i]] = x->g[i];
+  for (int i = 0; c->rest && i < n; i++)
+    c->rest[x->cell[i]] = x->rest[i];
+}
+
+/* One pulse after another, of cells with most pulses first. */
+static void pulse_in_turn(mho_cells *c, const mho_pulse_series *s, uint64_t step) {
+  gathered x;
+  mho_device_block b;
+  gather_cells(c, s, &x, &b);
+  memset(x.next, 0, sizeof x.next);
+  if (is_in_series(c))
+    pulse_in_series(c, &x, &b, step);
+  else
+    for (int k = 0; x.left[k]; k++)
+      pulse(c, &x, &b, k, step);
+  scatter(&x, c);
+}
+
+/* All pulses of a cell by one deviate, where that can be: `left` are the others. */
+static void pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t step,
+                           mho_pulse_series *left) {
+  enum { RANK = MHO_SERIES_MOST / MHO_RNG_FOUR }; /* beyond those of pulses in turn */
+  gathered x;
+  mho_device_block b;
+  mho_device_affine a;
+  int at[MHO_DEVICE_BLOCK];
+  gather_cells(c, s, &x, &b);
+  b.n = x.left[0];
+  c->model->affine(&b, &a);
+
+  mho_rng_normal_at(c->noise, mho__step_pulse(step, RANK), (size_t)b.n, x.cell, x.out);
+  mho_affine_series pulses = {.n = b.n, .count = s->count, .up = s->up, .z = x.out};
+  left->n = mho__affine_pulses(&b, &a, &pulses, x.g, at);
+  scatter(&x, c);
+  for (int i = 0; i < left->n; i++) {
+    left->cell[i] = s->cell[at[i]];
+    left->count[i] = s->count[at[i]];
+    left->up[i] = s->up[at[i]];
+  }
+}
+
 void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts) {
-  gathered x;
-  mho_pulse_series sorted;
-  mho_device_block b;
+  mho_pulse_series sorted, left;
   count(c, s, counts);
   const mho_pulse_series *use = s;
   if (c->fault || !is_sorted(s)) {
@@ -185,23 +241,12 @@ void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t s
     use = &sorted;
   }
 
-  count_left(use, x.left);
-  int n = x.left[0];
-  x.up = use->up;
-  memcpy(x.cell, use->cell, (size_t)n * sizeof *x.cell);
-  for (int i = n; i < whole(n); i++)
-    x.cell[i] = x.cell[n - 1];
-  memset(x.next, 0, sizeof x.next);
-  gather_block(c, &x, &b);
-  if (is_in_series(c))
-    pulse_in_series(c, &x, &b, step);
-  else
-    for (int k = 0; x.left[k]; k++)
-      pulse(c, &x, &b, k, step);
-  for (int i = 0; i < n; i++)
-    c->state[x.cell[i]] = x.g[i];
-  for (int i = 0; c->rest && i < n; i++)
-    c->rest[x.cell[i]] = x.rest[i];
+  if (c->model->affine && c->noisy && is_in_series(c)) {
+    pulse_together(c, use, step, &left);
+    use = &left;
+  }
+  if (use->n)
+    pulse_in_turn(c, use, step);
 
   if (!c->hides)
     return;

@@ -165,7 +165,7 @@ static void lay_out_few(mho_meeting *m, const int8_t *chop, int first) {
 /* Columns of a block in sample s of those present; returns the number of the next block's first
  * train. */
 static int meet(mho_slab_pulses *p, int s, int block, int from, int slots, const int8_t *chop) {
-  enum { EACH = 32 }; /* what a column costs alone, over what it costs side by side in a slot */
+  enum { EACH = 128 }; /* what a column costs alone, over what it costs side by side in a slot */
   int sample = p->first + s, first = block * MHO_DEVICE_BLOCK, row_size = padded(p->x->cols);
   int width = mho_min(row_size - first, MHO_DEVICE_BLOCK);
   const mho_pulse_train *col = mho__train_of_cols(p->job, sample);
@@ -496,6 +496,8 @@ static int find_alike(const mho_slab_pulses *p, int block, int n, const visit *v
   *quads = 0;
   for (; k < n; k++) {
     const mho_meeting *m = meeting_of(p, v[k].s, block);
+    if (m->n == 0)
+      continue;
     if (m->few)
       break;
     const int16_t *rises = v[k].turned ? m->rises + row_size : m->rises;
