@@ -6,7 +6,7 @@
  *
  * f a window (none, Joglekar, Biolek). With r = R_off/R_on and u = R/R_on = x + r (1 - x), a pulse
  * moves x along dx/dtau = f(x)/u for tau = (mu/D^2) V T. Without a window that has a closed form,
- * u' = sqrt(u^2 - 2 (r - 1) tau). Joglekar's window holds a cell that has reached a bound for ever:
+ * u' = sqrt(u^2 - 2 (r - 1) tau), and g moves by r (u - u')/((r - 1) u u') in either case. Joglekar's window holds a cell that has reached a bound for ever:
  * Biolek's looks at the direction instead.
  *
  * Source: D. Strukov et al., Nature 453, 80 (2008); Y. Joglekar, S. Wolf, Eur. J. Phys. 30, 661
@@ -65,13 +65,15 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
-/* R/R_on of normalized conductance g, and back: G/g_max = 1/r + (1 - 1/r) g = 1/u */
+/* R/R_on of normalized conductance g: G/g_max = 1/r + (1 - 1/r) g = 1/u. */
 static inline float u_of_g(float g, float r) {
   return r / (1 + (r - 1) * g);
 }
 
-static inline float g_of_u(float u, float r) {
-  return (r / u - 1) / (r - 1);
+/* By how much g grows where u falls to `end`: g = (r/u - 1)/(r - 1) of either would be a small
+ * difference of large numbers. */
+static inline float growth(float u, float end, float falls, float r) {
+  return r * falls / ((r - 1) * u * end);
 }
 
 static void rate(const mho_voltage *v, int first, const float *x, float *f) {
@@ -95,10 +97,12 @@ static void pulse(const mho_device_block *b) {
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float r = v.p[0][i], u = u_of_g(b->g[i], r);
-    float u2 = u * u - 2 * (r - 1) * v.drive[i];
-    float u_end = closed ? sqrtf(mho__most(u2, 1)) : u - (r - 1) * v.moved[i];
-    step[i] = g_of_u(mho__most(mho__least(u_end, r), 1), r) - b->g[i];
+    float r = v.p[0][i], u = u_of_g(b->g[i], r), squares = 2 * (r - 1) * v.drive[i];
+    float to = closed ? sqrtf(mho__most(u * u - squares, 1)) : u - (r - 1) * v.moved[i];
+    float falls = closed ? squares / (u + to) : (r - 1) * v.moved[i];
+    float end = mho__most(mho__least(to, r), 1);
+    bool is_within = to > 1 && to < r;
+    step[i] = growth(u, end, is_within ? falls : u - end, r);
   }
   mho__voltage_answer(b, step, NOISE);
 }

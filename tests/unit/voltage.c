@@ -92,9 +92,9 @@ static void test_against_gsl(void **state) {
     const char *yaml;
     double tolerance; /* of the range */
   } cases[] = {
-      {"device: {model: linear_ion}", 3e-6},
-      {"device: {model: linear_ion, window: none}", 3e-6},
-      {"device: {model: linear_ion, window: joglekar, p: 3}", 3e-6},
+      {"device: {model: linear_ion}", 5e-7},
+      {"device: {model: linear_ion, window: none}", 5e-7},
+      {"device: {model: linear_ion, window: joglekar, p: 3}", 5e-7},
       {"device: {card: hp_tio2}", 1e-5},
       {"device: {model: vteam}", 1e-6},
       {"device: {model: vteam, width: 40 ms, p: 2}",
