@@ -6,8 +6,9 @@
  *
  * f a window (none, Joglekar, Biolek). With r = R_off/R_on and u = R/R_on = x + r (1 - x), a pulse
  * moves x along dx/dtau = f(x)/u for tau = (mu/D^2) V T. Without a window that has a closed form,
- * u' = sqrt(u^2 - 2 (r - 1) tau), and g moves by r (u - u')/((r - 1) u u') in either case. Joglekar's window holds a cell that has reached a bound for ever:
- * Biolek's looks at the direction instead.
+ * u' = sqrt(u^2 - 2 (r - 1) tau), and g moves by r (u - u')/((r - 1) u u') in either case.
+ * Joglekar's window holds a cell that has reached a bound for ever: Biolek's looks at the direction
+ * instead.
  *
  * Source: D. Strukov et al., Nature 453, 80 (2008); Y. Joglekar, S. Wolf, Eur. J. Phys. 30, 661
  * (2009); Z. Biolek et al., Radioengineering 18, 210 (2009).

@@ -36,6 +36,7 @@
 #include "dynamics/spike_trace.h"
 #include "mho/model/check.h"
 #include "rule/phase.h"
+#include "rule/stdp_lines.h"
 #include "rule/stdp_waves.h"
 
 extern const mho_rule mho_rule_stdp;
@@ -64,6 +65,23 @@ static bool has_waves(const mho_experiment *e) {
 
 bool mho__stdp_has_waves(const mho_experiment *e) {
   return e->rule.entry == &mho_rule_stdp.entry && has_waves(e);
+}
+
+bool mho__stdp_lines(const mho_experiment *e, mho_stdp_lines *out) {
+  const stdp *own = stdp_of(e);
+  bool has_any = e->rule.entry == &mho_rule_stdp.entry && !has_waves(e);
+  *out = (mho_stdp_lines){.tau_pre = 0};
+  if (!has_any)
+    return false;
+
+  out->is_window = own->window == RECTANGULAR;
+  out->form = own->traces;
+  out->tau_pre = own->tau_pre;
+  if (!out->is_window && own->rate_pre > 0)
+    out->tau_post = own->tau_post;
+  if (!out->is_window)
+    out->tau_slow = own->tau_slow;
+  return true;
 }
 
 /* What is of windows that wish, of exponential ones, and of columns that compare rows. */

@@ -19,15 +19,13 @@
  * So a spike of the circuit is later than the core's by up to p a layer, and every earlier spike of
  * the neuron adds what the refractory time is shorter than that by.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "spice/netlist_spikes.h"
+#include "spice/spike_circuit.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "mho/spice.h"
 #include "spice/netlist_crossbar.h"
-#include "spice/netlist_text.h"
-#include "spice/subckt.h"
 
 #define add        mho__spice_text_add
 #define add_number mho__spice_text_add_number
@@ -35,20 +33,11 @@
 #define C_MEM  1e-12 /* F */
 #define V_FIRE 0.5   /* V, of the threshold neuron.threshold.value */
 #define PULSES 500   /* in the shortest time constant */
-#define EDGE   0.02  /* of a pulse */
-#define RESET  8     /* edges, in which a potential is reset */
-#define STEPS  8     /* of ngspice in a pulse, at least */
+#define EDGE   MHO_SPIKE_EDGE
+#define RESET  8 /* edges, in which a potential is reset */
+#define STEPS  8 /* of ngspice in a pulse, at least */
 
-/* A netlist under way. */
-typedef struct writer {
-  mho_spice_text t;
-  const mho_netlist_spikes *x;
-  const mho_spiking_config *c;
-  double v_unit;  /* V of a potential of 1 */
-  double p, hold; /* s: a pulse, and how long a latch is set */
-  double held;    /* s, for which a potential is held */
-  bool *fires;    /* [inputs] */
-} writer;
+typedef mho_spike_circuit writer;
 
 /* ---------------------------------------------------------------- what has a circuit */
 
@@ -104,16 +93,6 @@ mho_err mho__netlist_spikes_check(const mho_network *net, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- sizes and times */
 
-static int last_layer(const mho_network *net) {
-  return mho_hidden_end(net) - 1;
-}
-
-/* Neurons of a layer that are in the circuit. */
-static int count_of(const writer *w, int l) {
-  bool is_cut = w->x->neurons > 0 && l == last_layer(w->x->net);
-  return is_cut ? w->x->neurons : w->x->net->layer[l].n;
-}
-
 static double tau_of(const writer *w, int l, int j) {
   const mho_circuit *circuit = w->x->net->layer[l].circuit;
   return w->c->tau * (circuit && circuit->tau ? circuit->tau[j] : 1);
@@ -137,6 +116,7 @@ static mho_err find_times(writer *w, mho_errinfo *ei) {
   const mho_spiking_config *c = w->c;
   bool has_current = c->synapse == MHO_SYNAPSE_CURRENT && c->tau_syn > 0;
   double shortest = has_current ? fmin(c->tau, c->tau_syn) : c->tau;
+  shortest = fmin(shortest, mho__spike_traces_shortest(w->x));
   double apart = shortest_interval(w->x);
   w->p = fmin(shortest / PULSES, apart / 2);
   w->hold = fmax(c->refractory, 2 * w->p);
@@ -156,14 +136,15 @@ static void add_head(writer *w) {
   const mho_network *net = w->x->net;
   mho__netlist_title(t, w->x->title);
   add(t, "*\n* layers:");
-  for (int l = 0; l <= last_layer(net); l++)
-    add(t, " %s (%d%s)", net->layer[l].name, l ? count_of(w, l) : net->layer[0].n,
-        l && count_of(w, l) < net->layer[l].n ? " of more" : "");
+  for (int l = 0; l <= mho__spike_last(net); l++)
+    add(t, " %s (%d%s)", net->layer[l].name, l ? mho__spike_count(w, l) : net->layer[0].n,
+        l && mho__spike_count(w, l) < net->layer[l].n ? " of more" : "");
   add(t,
       "\n* V(x_<i>): word lines of the inputs%s; V(z_<layer>_<j>): of neurons\n"
       "* V(u_<layer>_<j>): potentials, 1 in the network is v_unit; V(q_<layer>_<j>): 1 V while "
       "it is held\n",
       w->x->x ? "" : " that spike");
+  mho__spike_traces_head(w);
   add(t, "\n* parameters\n");
   mho__netlist_parameter(t, "v_read", net->array.read_voltage, "V, of a word line that spikes");
   mho__netlist_parameter(t, "v_unit", w->v_unit, "V, a potential of 1");
@@ -270,6 +251,18 @@ static void arrays_free(arrays *a) {
     mho_free(a->g[b]);
 }
 
+/* The device of line i and column j, of g siemens, between the line and the column's end. */
+static void add_cell(writer *w, const mho_link *k, char sign, int i, int j, const char *end,
+                     double g) {
+  const char *from = w->x->net->layer[k->from].name, *to = w->x->net->layer[k->to].name;
+  char name[MHO_NETLIST_NAME], line[MHO_NETLIST_NAME];
+  mho__netlist_resistor(name, sign, from, to, i, j);
+  mho__spike_line(w, k->from, i, line);
+  add(&w->t, "R%s %s %s ", name + 1, line, end);
+  add_number(&w->t, mho__netlist_ohm(g));
+  add(&w->t, "\n");
+}
+
 /* The devices of column j, the virtual grounds at their ends, and what flows on into the neuron. */
 static void add_column(writer *w, const mho_link *k, const arrays *a, int j) {
   mho_spice_text *t = &w->t;
@@ -279,25 +272,16 @@ static void add_column(writer *w, const mho_link *k, const arrays *a, int j) {
   double amplified = mho_spiking_gain(net, k) * (double)k->scale / a->unit;
 
   for (int b = 0; b < xb->n_banks; b++) {
-    char sign = xb->role[b].letter;
+    char end[MHO_NETLIST_NAME];
+    snprintf(end, sizeof end, "%c_%s_%s_%d", xb->role[b].letter, from, to, j);
     for (int i = 0; i < xb->rows; i++) {
       double g = a->g[b][mho__core_cell(xb, i, j)];
       bool is_driven = k->from > 0 || w->fires[i];
-      if (!(g > 0) || !is_driven)
-        continue;
-      char name[MHO_NETLIST_NAME];
-      mho__netlist_resistor(name, sign, from, to, i, j);
-      if (k->from == 0)
-        add(t, "R%s x_%d ", name + 1, i);
-      else
-        add(t, "R%s z_%s_%d ", name + 1, from, i);
-      add(t, "%c_%s_%s_%d ", sign, from, to, j);
-      add_number(t, mho__netlist_ohm(g));
-      add(t, "\n");
+      if (g > 0 && is_driven)
+        add_cell(w, k, xb->role[b].letter, i, j, end, g);
     }
-    add(t, "V%c_%s_%s_%d %c_%s_%s_%d 0 0\n", sign, from, to, j, sign, from, to, j);
-    add(t, "F%c_%s_%s_%d 0 i_%s_%d V%c_%s_%s_%d ", sign, from, to, j, to, j, sign, from, to, j);
-    add(t, "{");
+
+    add(t, "V%s %s 0 0\nF%s 0 i_%s_%d V%s {", end, end, end, to, j, end);
     add_number(t, amplified * xb->role[b].gain);
     add(t, "*i_unit/v_read}\n");
   }
@@ -315,7 +299,7 @@ static mho_err add_crossbar(writer *w, const mho_link *k, mho_errinfo *ei) {
   mho_netlist_siemens(xb, w->x->device, 0, a.g, &a.unit);
   add(&w->t, "\n* crossbar %s -> %s (ohm), %.9g S of a weight of 1\n", net->layer[k->from].name,
       net->layer[k->to].name, a.unit);
-  for (int j = 0; j < count_of(w, k->to); j++)
+  for (int j = 0; j < mho__spike_count(w, k->to); j++)
     add_column(w, k, &a, j);
   arrays_free(&a);
   return MHO_OK;
@@ -344,7 +328,7 @@ static void add_neurons(writer *w, int l) {
   const char *name = w->x->net->layer[l].name;
   bool subtracts = w->c->reset == MHO_RESET_SUBTRACT; /* of a potential at the threshold */
   add(t, "\n* neurons of %s\n", name);
-  for (int j = 0; j < count_of(w, l); j++) {
+  for (int j = 0; j < mho__spike_count(w, l); j++) {
     add(t, "X%s_%d i_%s_%d u_%s_%d q_%s_%d z_%s_%d n_%s_%d lif tau=", name, j, name, j, name, j,
         name, j, name, j, name, j);
     add_number(t, tau_of(w, l, j));
@@ -361,12 +345,6 @@ static void add_neurons(writer *w, int l) {
 }
 
 /* ---------------------------------------------------------------- what is printed */
-
-/* How far spike number k of a neuron of layer l may be from the core's, s. */
-static double margin_of(const writer *w, int l, int k) {
-  double late = w->held - w->c->refractory;
-  return w->p * (l + 0.5) + k * (late + 0.1 * w->p);
-}
 
 /* The commands, or the comments, of one neuron's spikes. */
 static void add_spikes(writer *w, int l, int j, bool expects) {
@@ -386,7 +364,7 @@ static void add_spikes(writer *w, int l, int j, bool expects) {
     char value[MHO_NETLIST_NAME];
     snprintf(value, sizeof value, "t_%s_%d_%d", name, j, n);
     if (expects)
-      mho__netlist_expect(t, value, -1, s->time, margin_of(w, l, n - 1), "s");
+      mho__netlist_expect(t, value, -1, s->time, mho__spike_margin(w, l, n - 1), "s");
     else
       add(t, "meas tran %s when v(q_%s_%d)=0.5 rise=%d\nprint %s\n", value, name, j, n, value);
   }
@@ -402,9 +380,10 @@ static void add_spikes(writer *w, int l, int j, bool expects) {
 }
 
 static void add_results(writer *w, bool expects) {
-  for (int l = 1; l <= last_layer(w->x->net); l++)
-    for (int j = 0; j < count_of(w, l); j++)
+  for (int l = 1; l <= mho__spike_last(w->x->net); l++)
+    for (int j = 0; j < mho__spike_count(w, l); j++)
       add_spikes(w, l, j, expects);
+  mho__spike_traces_results(w, expects);
 }
 
 static void add_control(writer *w) {
@@ -426,10 +405,12 @@ static mho_err write_all(writer *w, mho_errinfo *ei) {
   find_inputs(w);
   add_head(w);
   add_subcircuits(w);
+  mho__spike_traces_subcircuits(w);
   add_inputs(w);
   mho_err err = add_crossbars(w, ei);
-  for (int l = 1; l <= last_layer(w->x->net); l++)
+  for (int l = 1; l <= mho__spike_last(w->x->net); l++)
     add_neurons(w, l);
+  mho__spike_traces_add(w);
   add_control(w);
   if (!err && w->t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a netlist");
@@ -442,7 +423,7 @@ mho_err mho__netlist_spikes_write(const mho_netlist_spikes *x, char **out, mho_e
   if (err)
     return err;
   writer w = {.x = x, .c = x->net->spiking};
-  const mho_layer *last = &x->net->layer[last_layer(x->net)];
+  const mho_layer *last = &x->net->layer[mho__spike_last(x->net)];
   if (x->neurons > last->n)
     return mho_fail(ei, MHO_EINVAL, "--neurons: layer %s has only %d", last->name, last->n);
   err = find_times(&w, ei);

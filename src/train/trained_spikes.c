@@ -84,6 +84,7 @@ static mho_err write_seen(mho_trainer *t, const mho_trained_netlist *o, seen *s,
                           mho_errinfo *ei) {
   mho_watched w;
   mho_timing clock;
+  mho_stdp_lines lines;
   char title[256];
   mho_err err = mho__trainer_watch(t, &t->data.test, o->image, false, take_point, s, &w, ei);
   if (err)
@@ -103,6 +104,7 @@ static mho_err write_seen(mho_trainer *t, const mho_trained_netlist *o, seen *s,
                           .spike = s->at,
                           .x = x,
                           .theta = s->threshold,
+                          .lines = mho__stdp_lines(t->e, &lines) ? &lines : NULL,
                           .stop = clock.seconds,
                           .neurons = o->neurons,
                           .title = title};

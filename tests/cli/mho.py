@@ -26,7 +26,7 @@ def lines(*words, **more):
 def refused(*words, says, code=2, **more):
     """mho must refuse with one sentence that has these words in it."""
     p = run(*words, code=code, **more)
-    said = [x for x in p.stderr.splitlines() if not x.startswith('mho: warning')]
+    said = [x for x in p.stderr.splitlines() if not x.startswith(('mho: warning', 'note: '))]
     for word in [says] if isinstance(says, str) else says:
         assert word in p.stderr, f'mho {" ".join(words)}: said {p.stderr!r}, expected {word!r}'
     assert len(said) == 1 or 'Try' in said[1], f'mho {" ".join(words)}: more than one sentence: {p.stderr!r}'

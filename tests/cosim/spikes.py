@@ -1,6 +1,7 @@
 """Neurons that spike as circuits: ngspice fires when the core does, which goes exactly from event to event.
 
-A neuron under a constant current is held against its closed form besides; a circuit whose device is another one fails.
+A neuron under a constant current is held against its closed form besides, a trace against the spikes that ngspice itself
+has printed; a circuit whose device is another one fails.
 """
 import csv
 import math
@@ -9,22 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
-mho = os.environ['MHO']
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'cli'))
+from mho import folder, main, refused, run, write  # noqa: E402
+
+program = shutil.which('ngspice')
 EXPECT = re.compile(r'^\* expect (\S+) = (\S+) \+- (\S+)', re.M)
-folder = tempfile.mkdtemp(prefix='mho-spikes-')
-
-
-def run(*words, code=0):
-    p = subprocess.run([mho, *words], cwd=folder, capture_output=True, text=True, timeout=900)
-    assert code is None or p.returncode == code, f'mho {" ".join(words)}: exit {p.returncode}\n{p.stdout}{p.stderr}'
-    return p
-
-
-def write(name, text):
-    with open(os.path.join(folder, name), 'w', encoding='utf-8') as f:
-        f.write(text)
+PRINTED = re.compile(r'^(\w+) = (\S+)\s*$', re.M)
 
 
 def expected(text):
@@ -38,7 +30,7 @@ def netlist(name, subject, *words):
         text = f.read()
     p = run('netlist', '--check', f'{name}.cir', code=None)
     print(p.stdout.strip() or p.stderr.strip())
-    assert p.returncode == 0, (name, p.stdout, p.stderr)
+    assert p.returncode == 0, name
     return text, expected(text)
 
 
@@ -92,15 +84,72 @@ def test_networks():
 
 def test_files_of_spikes():
     """Events of a dataset, and the first neurons alone."""
-    write('x_train_events.csv', 'time,unit,sample\n' + ''.join(f'{t},{u},{s}\n' for s in range(3) for t, u in (
-        (0.004, 0), (0.0052, 1), (0.009, 2), (0.0091, 0), (0.018, 1), (0.0183, 2), (0.0186, 0), (0.03, s))))
-    write('y_train.csv', '0\n1\n0\n')
-    write('events.yaml', 'dataset: {name: events, path: .}\nrule: stdp\nnetwork: {hidden: [4]}\nsettle: {method: events, time: 40 ms}\n'
-          'neuron: {inhibit: none, winners: all, threshold: {value: 0.7, law: fixed}}\ntrain: {epochs: 1}\n')
+    write('events.yaml', events('rule: stdp\nnetwork: {hidden: [4]}\nsettle: {method: events, time: 40 ms}\n'
+                                'neuron: {inhibit: none, winners: all, threshold: {value: 0.7, law: fixed}}\n'))
     text, all_of = netlist('events', 'events.yaml')
     part, few = netlist('few', 'events.yaml', '--neurons', '2')
-    assert times(all_of) and few == {k: v for k, v in all_of.items() if re.match(r'\w+_h1_[01](_|$)', k)}
+    assert times(all_of) and few == {k: v for k, v in all_of.items() if not re.match(r'\w+_h1_[23](_|$)', k)}
     assert 'r' in part and len(part) < len(text)
+
+
+def events(settings, times=((0.004, 0), (0.0052, 1), (0.009, 2), (0.0091, 0), (0.018, 1), (0.0183, 2), (0.0186, 0), (0.03, 0))):
+    """A config of three samples of the same spikes."""
+    write('x_train_events.csv', 'time,unit,sample\n' + ''.join(f'{t},{u},{s}\n' for s in range(3) for t, u in times))
+    write('y_train.csv', '0\n1\n0\n')
+    return 'dataset: {name: events, path: .}\ntrain: {epochs: 1}\n' + settings
+
+
+def printed(name):
+    """What the program prints of a netlist."""
+    p = subprocess.run([program, '-b', f'{name}.cir'], cwd=folder, capture_output=True, text=True, timeout=250)
+    assert p.returncode == 0, p.stdout + p.stderr
+    return {k: float(v) for k, v in PRINTED.findall(p.stdout)}
+
+
+def trace(kind, tau, spikes, t):
+    decayed = [math.exp((s - t) / tau) for s in spikes if s <= t]
+    return sum(decayed) if kind == 'all' else max(decayed, default=0)
+
+
+def test_traces():
+    """Of rows and columns, in one layer or two, against the core's spikes and against those of the circuit itself."""
+    tau = {'pre': 15e-3, 'post': 25e-3, 'slow': 40e-3}
+    networks = (('delta', '[4, 3]', 0.7), ('current', '[4]', 0.2))
+    for kind in 'all', 'nearest':
+        for synapse, hidden, threshold in networks:
+            name = f'traces_{kind}_{synapse}'
+            write(f'{name}.yaml', events(
+                f'rule: {{name: stdp, window: exponential, traces: {kind}, tau_pre: 15 ms, tau_post: 25 ms, tau_slow: 40 ms}}\n'
+                f'network: {{hidden: {hidden}}}\nsettle: {{method: events, time: 60 ms}}\nneuron: {{synapse: {synapse}, '
+                f'refractory: 4 ms, inhibit: none, winners: all, threshold: {{value: {threshold}, law: fixed}}}}\n'))
+            text, values = netlist(name, f'{name}.yaml')
+            assert {k.split('_')[0] for k in values} >= {'decay', 'pre', 'post', 'slow', 't'}, values
+            assert ('pre_h1_0_1' in values) == (hidden == '[4, 3]')  # the last layer is no row
+            if program:
+                got, seen = printed(name), 0
+                for where, t in re.findall(r'^meas tran (p\w+|slow\w+) find .* at=(\S+)$', text, re.M):
+                    side, layer, unit, _ = where.split('_')
+                    fired = [got[k] for k in times(values, f't_{layer}_{unit}_')]
+                    if layer != 'x':
+                        want = trace(kind, tau[side], fired, float(t))
+                        peak = max(trace(kind, tau[side], fired, s) for s in fired)
+                        assert abs(got[where] - want) <= 1e-3 * peak, (name, where, got[where], want)
+                        seen += 1
+                assert seen >= 12, (name, values)
+                assert all(abs(got[k] / tau[k.split('_')[1]] - 1) < 0.01 for k in times(values, 'decay_'))
+
+
+def test_windows():
+    """A row that spikes again before its window is over stays active until the window of the last spike is."""
+    write('windows.yaml', events(
+        'rule: {name: stdp, window: rectangular, tau_pre: 10 ms}\nnetwork: {hidden: [4, 3]}\nsettle: {method: events, time: 60 ms}\n'
+        'neuron: {inhibit: none, winners: all, threshold: {value: 0.7, law: fixed}}\n'))
+    text, values = netlist('windows', 'windows.yaml')
+    off = {k: v for k, (v, _) in times(values, 'off_pre_x').items()}
+    assert all(abs(off[f'off_pre_x_{i}'] - t) < 1e-9 for i, t in enumerate((0.0286, 0.0152, 0.0283))), off
+    assert any(k.startswith('off_pre_h1') for k in values) and not any('h2' in k for k in times(values, 'off_')), values
+    write('other.cir', re.sub(r'(window tau=)(\S+)', lambda m: f'{m[1]}{float(m[2]) * 1.05}', text))
+    assert 'off_pre' in run('netlist', '--check', 'other.cir', code=None).stdout
 
 
 def test_another_device_fails():
@@ -116,9 +165,7 @@ def test_another_device_fails():
 
 def test_refused():
     def bad(says, *sets):
-        words = [w for s in sets for w in ('--set', s)]
-        p = run('netlist', 'pulses.yaml', '--spikes', *words, code=2)
-        assert says in p.stderr and p.stderr.count('mho:') == 1, (sets, p.stderr)
+        refused('netlist', 'pulses.yaml', '--spikes', *[w for s in sets for w in ('--set', s)], says=says)
 
     bad('settle.method: neurons of a circuit have no clock', 'settle.method=steps')
     bad('neuron.reset: subtract', 'neuron.reset=subtract')
@@ -127,21 +174,12 @@ def test_refused():
     bad('network.lateral', 'network.lateral=true')
     bad('array: noise', 'array.read_noise=0.01')
     bad('dynamics.name', 'dynamics=rate', 'settle.method=sweep', 'rule=ep')
-    p = run('netlist', 'pulses.yaml', '--spikes', '--neurons', '9', code=2)
-    assert 'layer h2 has only 6' in p.stderr, p.stderr
+    refused('netlist', 'pulses.yaml', '--spikes', '--neurons', '9', says='layer h2 has only 6')
     assert '--neurons' in run('netlist', 'pulses.yaml', '--neurons', '2', code=None).stderr
 
 
 if 'ngspice          yes' not in run('--version', '-v').stdout:
     print('skipped: this build has no ngspice')
+    shutil.rmtree(folder, ignore_errors=True)
     sys.exit(77)
-failed = 0
-for test in (test_constant_current, test_networks, test_files_of_spikes, test_another_device_fails, test_refused):
-    try:
-        test()
-        print(f'ok    {test.__name__}')
-    except Exception as e:  # an assertion's text is the report
-        failed += 1
-        print(f'FAIL  {test.__name__}: {type(e).__name__}: {e}')
-shutil.rmtree(folder, ignore_errors=True)
-sys.exit(failed > 0)
+main([test_constant_current, test_networks, test_files_of_spikes, test_traces, test_windows, test_another_device_fails, test_refused])
