@@ -478,8 +478,8 @@ MHO_API mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_ne
                                             char **out, mho_errinfo *ei);
 /** The spiking neurons of a network under the spikes of a test image, in time, and when the core's
  *  fire.
- *  @return MHO_OK; MHO_EUNSUPPORTED for what has no circuit, such as a clock, links that lead back,
- *          delays or inhibition; MHO_EINVAL for an image or neurons that there are not; errors of
+ *  @return MHO_OK; MHO_EUNSUPPORTED for what has no circuit, such as a clock, links that lead back
+ *          or delays; MHO_EINVAL for an image or neurons that there are not; errors of
  *          settling; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_netlist_spikes(mho_trainer *t, const mho_trained_netlist *o, char **out,
                                            mho_errinfo *ei);

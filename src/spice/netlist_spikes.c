@@ -16,6 +16,12 @@
  * and the switches between currents are B sources on capacitors of EDGE p, so that the steps of
  * ngspice become short where they change. A second integrator counts.
  *
+ * With neuron.inhibit line a neuron that fires pulls the line of its layer up for p, which starts a
+ * one-shot anew: while it is on, all others of the layer are held at rest, or where a reset brings
+ * them. A neuron knows by a latch m that the last pull was its own. With synapses that act at once
+ * several neurons may cross in one pulse: they compare when currents into them are over, and of
+ * winners one only the one furthest above, on a line that shows the largest excess, may fire.
+ *
  * So a spike of the circuit is later than the core's by up to p a layer, and every earlier spike of
  * the neuron adds what the refractory time is shorter than that by.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -34,8 +40,9 @@
 #define V_FIRE 0.5   /* V, of the threshold neuron.threshold.value */
 #define PULSES 500   /* in the shortest time constant */
 #define EDGE   MHO_SPIKE_EDGE
-#define RESET  8 /* edges, in which a potential is reset */
-#define STEPS  8 /* of ngspice in a pulse, at least */
+#define RESET  8    /* edges, in which a potential is reset */
+#define STEPS  8    /* of ngspice in a pulse, at least */
+#define OF_TAU 0.01 /* that a spike may be late by where currents bring a potential there slowly */
 
 typedef mho_spike_circuit writer;
 
@@ -52,10 +59,9 @@ static mho_err check_neurons(const mho_spiking_config *c, mho_errinfo *ei) {
   if (c->law == MHO_THRESHOLD_LAYER)
     REFUSE("neuron.threshold.law: thresholds that move in every step of a clock have no circuit "
            "here: use fixed");
-  if (c->inhibit != MHO_INHIBIT_NONE || c->winners != MHO_WINNERS_ALL)
-    REFUSE("neuron.%s: neurons that hear of each other have no circuit here: use %s",
-           c->inhibit != MHO_INHIBIT_NONE ? "inhibit" : "winners",
-           c->inhibit != MHO_INHIBIT_NONE ? "none" : "all");
+  if (c->inhibit != MHO_INHIBIT_NONE && c->inhibit != MHO_INHIBIT_LINE)
+    REFUSE("neuron.inhibit: potentials that fall by what others have at their spikes have no "
+           "circuit here: use line or none");
   if (c->forward_delay > 0)
     REFUSE("neuron.delay.forward: lines that delay spikes have no circuit here: set it to 0");
   return MHO_OK;
@@ -121,6 +127,7 @@ static mho_err find_times(writer *w, mho_errinfo *ei) {
   w->p = fmin(shortest / PULSES, apart / 2);
   w->hold = fmax(c->refractory, 2 * w->p);
   w->held = fmax(c->refractory, has_current || w->x->x ? RESET * EDGE * w->p : w->p);
+  w->quiet = w->has_line ? fmax(c->inhibit_time, 2 * w->p) : 0;
   w->v_unit = V_FIRE / fmax(fabs(c->threshold), 1e-12);
   if (w->p * 100 * PULSES >= shortest)
     return MHO_OK;
@@ -152,29 +159,71 @@ static void add_head(writer *w) {
   mho__netlist_parameter(t, "p", w->p, "s, of a pulse");
   mho__netlist_parameter(t, "hold", w->hold, "s, for which a neuron that has fired cannot again");
   mho__netlist_parameter(t, "held", w->held, "s, for which its potential is held");
+  if (w->has_line)
+    mho__netlist_parameter(t, "quiet", w->quiet, "s, for which the line of a layer holds others");
   mho__netlist_parameter(t, "edge", EDGE * w->p, "s, of switches");
 }
 
-static void add_subcircuits(writer *w) {
+/* What a neuron has of the line of its layer, and of the one that shows the largest excess. */
+static void add_ends_of_lines(writer *w) {
+  mho_spice_text *t = &w->t;
+  if (w->has_line)
+    add(t, "* line of the layer: up for p after a spike; m: the last that was is the neuron's own\n"
+           "Bo 0 o I=(V(q) >= 0.5 && V(t)*hold < p ? 1 : 0)\nCm m 0 {c_mem}\n"
+           "Bm 0 m I=c_mem*((V(o) >= 0.5 ? V(q) >= 0.5 && V(t)*hold < p : "
+           "V(m) >= 0.5 && V(l) >= 0.5) ? 1-V(m) : -V(m))/edge\n");
+  if (w->has_winner)
+    add(t, "* excess over the threshold; one that has just fired is above all\n"
+           "Be e 0 V=(V(q) >= 0.5 && V(t)*hold < p ? 10 : V(u)-theta)\n");
+}
+
+/* When a neuron compares: not while others hold it, nor, where potentials jump, before they have;
+ * and whether it is the winner. */
+static void add_conditions(writer *w) {
+  if (w->has_line)
+    add(&w->t, " && (V(l) < 0.5 || V(m) >= 0.5)");
+  if (w->is_strobed)
+    add(&w->t, " && abs(I(Vi)) < 1e-6*i_unit");
+  if (w->has_winner)
+    add(&w->t, " && V(u)-theta > V(w)-1e-6");
+}
+
+static void add_neuron(writer *w) {
   mho_spice_text *t = &w->t;
   bool has_current = w->c->synapse == MHO_SYNAPSE_CURRENT && !w->x->x;
   const char *in = has_current ? "c_mem*V(s)/tau" : "I(Vi)";
-  add(t, "\n* neuron: currents into i move u unless it is held; at theta q is set, until the timer "
-         "has run\n.subckt lif i u q z n tau=20m theta=0.5 rest=0 reset=0\nVi i 0 0\n");
+  add(t,
+      "\n* neuron: currents into i move u unless it is held; at theta q is set, until the timer "
+      "has run\n.subckt lif i u q z n%s%s tau=20m theta=0.5 rest=0 reset=0%s\nVi i 0 0\n",
+      w->has_line ? " o l" : "", w->has_winner ? " e w" : "", w->has_line ? " calm=0" : "");
   if (has_current)
     add(t, "* synapse\nCs s 0 {c_mem}\nBs 0 s I=I(Vi)-c_mem*V(s)/tau_syn\n");
+
+  add(t, "* membrane\nCu u 0 {c_mem}\nBu 0 u I=(%s",
+      w->has_line ? "V(l) >= 0.5 && V(m) < 0.5 ? c_mem*(calm-V(u))/edge : (" : "");
   add(t,
-      "* membrane\nCu u 0 {c_mem}\n"
-      "Bu 0 u I=(V(q) >= 0.5 && V(t)*hold < held ? c_mem*(reset-V(u))/edge : "
-      "%s+c_mem*(rest-V(u))/tau)\n"
-      "* comparator and latch\nCq q 0 {c_mem}\n"
-      "Bq 0 q I=c_mem*(((V(u) >= theta || V(q) >= 0.5) && V(t) < 1 ? 1 : 0)-V(q))/edge\n"
-      "* timer\nCt t 0 {c_mem}\n"
-      "Bt 0 t I=(V(q) >= 0.5 ? c_mem/hold : -c_mem*V(t)/edge)\n"
-      "* word line: a wave of 2 p whose area is that of v_read for p\n"
-      "Bz z 0 V=(V(q) >= 0.5 && V(t)*hold < 2*p ? v_read*(1-cos(pi*V(t)*hold/p))/2 : 0)\n"
-      "* count\nCn n 0 {c_mem}\nBn 0 n I=(V(q) >= 0.5 ? c_mem/hold : 0)\n.ends\n",
-      in);
+      "V(q) >= 0.5 && V(t)*hold < held ? c_mem*(reset-V(u))/edge : %s+c_mem*(rest-V(u))/tau%s)\n"
+      "* comparator and latch\nCq q 0 {c_mem}\nBq 0 q I=c_mem*(((V(u) >= theta",
+      in, w->has_line ? ")" : "");
+  add_conditions(w);
+  add(t, " || V(q) >= 0.5) && V(t) < 1 ? 1 : 0)-V(q))/edge\n"
+         "* timer\nCt t 0 {c_mem}\n"
+         "Bt 0 t I=(V(q) >= 0.5 ? c_mem/hold : -c_mem*V(t)/edge)\n"
+         "* word line: a wave of 2 p whose area is that of v_read for p\n"
+         "Bz z 0 V=(V(q) >= 0.5 && V(t)*hold < 2*p ? v_read*(1-cos(pi*V(t)*hold/p))/2 : 0)\n"
+         "* count\nCn n 0 {c_mem}\nBn 0 n I=(V(q) >= 0.5 ? c_mem/hold : 0)\n");
+  add_ends_of_lines(w);
+  add(t, ".ends\n");
+}
+
+static void add_subcircuits(writer *w) {
+  add_neuron(w);
+  if (w->has_line)
+    add(&w->t, "\n* one-shot: l is 1 V for quiet after the last time that o went up, which lasts "
+               "p\n.subckt oneshot o l\nRo o 0 1\nCl l 0 {c_mem}\n"
+               "Bl 0 l I=c_mem*((V(o) >= 0.5 || (V(l) >= 0.5 && V(t) < 1) ? 1 : 0)-V(l))/edge\n"
+               "Ct t 0 {c_mem}\nBt 0 t I=(V(l) >= 0.5 && V(o) < 0.5 ? c_mem/(quiet-p) : "
+               "-c_mem*V(t)/edge)\n.ends\n");
 }
 
 /* ---------------------------------------------------------------- inputs */
@@ -323,14 +372,40 @@ static mho_err add_crossbars(writer *w, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- neurons */
 
+/* What neurons of a layer have in common: the one-shot of their line, and the largest excess. */
+static void add_lines(writer *w, int l) {
+  mho_spice_text *t = &w->t;
+  const char *name = w->x->net->layer[l].name;
+  if (w->has_line)
+    add(t, "Xline_%s o_%s l_%s oneshot\n", name, name, name);
+  if (!w->has_winner)
+    return;
+
+  int n = mho__spike_count(w, l);
+  for (int j = 0; j < n; j++) {
+    add(t, "Bw_%s_%d w_%s_%d 0 V=", name, j, name, j);
+    if (j == 0)
+      add(t, "V(e_%s_0)\n", name);
+    else
+      add(t, "max(V(w_%s_%d),V(e_%s_%d))\n", name, j - 1, name, j);
+  }
+}
+
 static void add_neurons(writer *w, int l) {
   mho_spice_text *t = &w->t;
   const char *name = w->x->net->layer[l].name;
   bool subtracts = w->c->reset == MHO_RESET_SUBTRACT; /* of a potential at the threshold */
+  int n = mho__spike_count(w, l);
   add(t, "\n* neurons of %s\n", name);
-  for (int j = 0; j < mho__spike_count(w, l); j++) {
-    add(t, "X%s_%d i_%s_%d u_%s_%d q_%s_%d z_%s_%d n_%s_%d lif tau=", name, j, name, j, name, j,
-        name, j, name, j, name, j);
+  add_lines(w, l);
+  for (int j = 0; j < n; j++) {
+    add(t, "X%s_%d i_%s_%d u_%s_%d q_%s_%d z_%s_%d n_%s_%d ", name, j, name, j, name, j, name, j,
+        name, j, name, j);
+    if (w->has_line)
+      add(t, "o_%s l_%s ", name, name);
+    if (w->has_winner)
+      add(t, "e_%s_%d w_%s_%d ", name, j, name, n - 1);
+    add(t, "lif tau=");
     add_number(t, tau_of(w, l, j));
     add(t, " theta=");
     add_number(t, w->v_unit * w->x->theta[l][j]);
@@ -338,6 +413,10 @@ static void add_neurons(writer *w, int l) {
     add_number(t, w->v_unit * w->c->rest);
     add(t, " reset=");
     add_number(t, subtracts ? 0 : w->v_unit * w->c->reset_to);
+    if (w->has_line) {
+      add(t, " calm=");
+      add_number(t, w->v_unit * (subtracts ? w->c->rest : w->c->reset_to));
+    }
     add(t, "\n.ic v(u_%s_%d)=", name, j);
     add_number(t, w->v_unit * w->c->rest);
     add(t, "\n");
@@ -345,6 +424,22 @@ static void add_neurons(writer *w, int l) {
 }
 
 /* ---------------------------------------------------------------- what is printed */
+
+double mho__spike_late(const mho_spike_circuit *w, int i) {
+  const mho_spike_time *s = &w->x->spike[i];
+  double more = w->held - w->c->refractory + 0.1 * w->p;
+  if (w->has_line)
+    more += w->quiet - w->c->inhibit_time;
+
+  int earlier = 0;
+  for (int k = 0; k < i; k++) {
+    bool is_own = w->x->spike[k].unit == s->unit || w->has_line;
+    earlier += w->x->spike[k].layer == s->layer && is_own;
+  }
+  double late = w->p * (s->layer + (w->is_strobed ? 1 : 0.5)) + earlier * more;
+  bool is_slow = s->layer > 1 && w->c->synapse == MHO_SYNAPSE_CURRENT;
+  return is_slow ? fmax(late, OF_TAU * w->c->tau) : late;
+}
 
 /* The commands, or the comments, of one neuron's spikes. */
 static void add_spikes(writer *w, int l, int j, bool expects) {
@@ -364,7 +459,7 @@ static void add_spikes(writer *w, int l, int j, bool expects) {
     char value[MHO_NETLIST_NAME];
     snprintf(value, sizeof value, "t_%s_%d_%d", name, j, n);
     if (expects)
-      mho__netlist_expect(t, value, -1, s->time, mho__spike_margin(w, l, n - 1), "s");
+      mho__netlist_expect(t, value, -1, s->time, mho__spike_late(w, k), "s");
     else
       add(t, "meas tran %s when v(q_%s_%d)=0.5 rise=%d\nprint %s\n", value, name, j, n, value);
   }
@@ -422,10 +517,21 @@ mho_err mho__netlist_spikes_write(const mho_netlist_spikes *x, char **out, mho_e
   mho_err err = mho__netlist_spikes_check(x->net, ei);
   if (err)
     return err;
-  writer w = {.x = x, .c = x->net->spiking};
+  const mho_spiking_config *c = x->net->spiking;
+  bool has_line = c->inhibit == MHO_INHIBIT_LINE, jumps = c->synapse == MHO_SYNAPSE_DELTA;
+  writer w = {.x = x,
+              .c = c,
+              .has_line = has_line,
+              .is_strobed = has_line && jumps,
+              .has_winner = has_line && jumps && c->winners == MHO_WINNERS_ONE};
   const mho_layer *last = &x->net->layer[mho__spike_last(x->net)];
   if (x->neurons > last->n)
     return mho_fail(ei, MHO_EINVAL, "--neurons: layer %s has only %d", last->name, last->n);
+  bool is_cut = x->neurons > 0 && x->neurons < last->n;
+  if (has_line && is_cut)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "--neurons: neurons of a layer that share a line (neuron.inhibit) are in a "
+                    "circuit together: leave it out");
   err = find_times(&w, ei);
   if (err)
     return err;

@@ -16,10 +16,14 @@ typedef struct mho_spike_circuit {
   mho_spice_text t;
   const mho_netlist_spikes *x;
   const mho_spiking_config *c;
-  double v_unit;  /* V of a potential of 1 */
-  double p, hold; /* s: a pulse, and how long a latch is set */
-  double held;    /* s, for which a potential is held */
-  bool *fires;    /* [inputs] */
+  double v_unit;   /* V of a potential of 1 */
+  double p, hold;  /* s: a pulse, and how long a latch is set */
+  double held;     /* s, for which a potential is held */
+  bool has_line;   /* neurons of a layer share one, neuron.inhibit: ... */
+  double quiet;    /* ... s, for which it holds others */
+  bool is_strobed; /* neurons compare when what comes in has ended, */
+  bool has_winner; /* and one of a layer alone fires */
+  bool *fires;     /* [inputs] */
 } mho_spike_circuit;
 
 /* The last hidden layer. */
@@ -42,11 +46,9 @@ static inline void mho__spike_line(const mho_spike_circuit *w, int l, int i,
     snprintf(name, MHO_NETLIST_NAME, "z_%s_%d", w->x->net->layer[l].name, i);
 }
 
-/* How far spike number k of a neuron of layer l may be from the core's, s. */
-static inline double mho__spike_margin(const mho_spike_circuit *w, int l, int k) {
-  double late = w->held - w->c->refractory;
-  return w->p * (l + 0.5) + k * (late + 0.1 * w->p);
-}
+/* How far spike i of the list, of a neuron, may be from the core's, s: every layer and every
+ * earlier spike of the neuron, or of all that share its line, makes it later. */
+double mho__spike_late(const mho_spike_circuit *w, int i);
 
 /* ---------------------------------------------------------------- what lines remember */
 

@@ -155,24 +155,22 @@ static int next_spike(const mho_spike_circuit *w, const trace *z, int after) {
 /* A time in which nothing moves a trace. */
 typedef struct calm {
   double from, to; /* s */
-  int spikes;      /* of the unit before it */
+  int spike;       /* of the unit before it */
 } calm;
 
-/* How far a trace's last spike may be from the core's: an input's are exact. */
-static double late_of(const mho_spike_circuit *w, const trace *z, int spikes) {
-  return z->layer > 0 ? mho__spike_margin(w, z->layer, spikes - 1) : 0;
+/* How far a spike of a line may be from the core's: an input's are exact. */
+static double late_of(const mho_spike_circuit *w, const trace *z, int spike) {
+  return z->layer > 0 ? mho__spike_late(w, spike) : 0;
 }
 
 /* The longest one behind a spike, without what is close to another; from = to: there is none. */
 static calm longest_calm(const mho_spike_circuit *w, const trace *z) {
   calm best = {0};
-  int n = 0;
   for (int k = next_spike(w, z, -1), next; k >= 0; k = next) {
     next = next_spike(w, z, k);
-    n++;
-    double away = AWAY * w->p + late_of(w, z, n);
+    double away = AWAY * w->p + late_of(w, z, k);
     double end = next >= 0 ? w->x->spike[next].time : w->x->stop;
-    calm c = {w->x->spike[k].time + away, end - away, n};
+    calm c = {w->x->spike[k].time + away, end - away, k};
     if (c.to - c.from > best.to - best.from)
       best = c;
   }
@@ -214,7 +212,7 @@ static void print_trace(mho_spike_circuit *w, const trace *z, bool expects) {
   name_of(w, z, name);
   for (int k = 0; k < MHO_COUNT(at); k++) {
     double level = trace_at(w, z, at[k]);
-    double margin = OF_PEAK * peak_by(w, z, at[k]) + level * late_of(w, z, c.spikes) / z->tau;
+    double margin = OF_PEAK * peak_by(w, z, at[k]) + level * late_of(w, z, c.spike) / z->tau;
     snprintf(value, sizeof value, "%s_%d", name, k + 1);
     if (expects) {
       mho__netlist_expect(t, value, -1, level, margin, "");
@@ -239,15 +237,15 @@ static void print_trace(mho_spike_circuit *w, const trace *z, bool expects) {
 static void print_window(mho_spike_circuit *w, const trace *z, bool expects) {
   char name[MHO_NETLIST_NAME], value[MHO_NETLIST_NAME + 8];
   double away = AWAY * w->p, over = NAN;
-  int n = 0;
+  int last = -1;
   for (int k = next_spike(w, z, -1); k >= 0; k = next_spike(w, z, k)) {
     bool is_over = w->x->spike[k].time > over;
     if (is_over)
       break;
     over = w->x->spike[k].time + z->tau;
-    n++;
+    last = k;
   }
-  double late = late_of(w, z, n);
+  double late = last >= 0 ? late_of(w, z, last) : 0;
   bool is_seen = over < w->x->stop - away - late;
   if (!is_seen)
     return;

@@ -99,13 +99,15 @@ static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *
 }
 
 /* Settle one sample with its trace. Two states are watched, not their difference; where there is no
- * room for two, the nudged one stays unseen. A rule that contrasts predicts, without a label. */
+ * room for two, the nudged one stays unseen. A rule that contrasts predicts, without a label, and so
+ * does one that tries, whose trials are of other weights. */
 static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample, bool learn,
                             const mho_power *power, mho_trace *trace, mho_watched *out,
                             mho_errinfo *ei) {
   double time = NAN, energy = NAN;
   mho_learner *learner = t->learner;
-  bool direct = learner->direct, learns = learn && !learner->rule->contrasts;
+  bool predicts = learner->rule->contrasts || learner->rule->trial;
+  bool direct = learner->direct, learns = learn && !predicts;
 
   learner->direct = direct && !mho__learner_has_nudged(learner);
   learner->watch = (mho_probe){.time = &time, .energy = &energy, .power = power, .trace = trace};

@@ -204,4 +204,12 @@ def test_without():
         assert '<h2>Spikes</h2>' not in page(name)
 
 
-main([test_events, test_stdp, test_layers_with_signed_weights, test_programmed_chip, test_thresholds_travel, test_without])
+def test_settle_shows_no_trial():
+    """What is shown of a network that learns by perturbations is the network, not a perturbed one."""
+    write('trial.yaml', 'dynamics: spiking\nrule: perturb\ndataset: {name: digits, train: 100, test: 5}\nnetwork: {hidden: [8]}\n'
+          'settle: {steps: 30}\nneuron: {threshold: {value: 0.4}}\n')
+    shown = [run('settle', 'trial.yaml', '--sample', '1', '--set', f'rule.size={size}').stdout for size in ('0.01', '2')]
+    assert shown[0] == shown[1] and shown[0].count('\n') > 30
+
+
+main([test_settle_shows_no_trial, test_events, test_stdp, test_layers_with_signed_weights, test_programmed_chip, test_thresholds_travel, test_without])

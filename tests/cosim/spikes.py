@@ -152,6 +152,42 @@ def test_windows():
     assert 'off_pre' in run('netlist', '--check', 'other.cir', code=None).stdout
 
 
+LINE = ('rule: %s\nnetwork: {hidden: %s}\nsettle: {method: events, time: 60 ms}\nneuron: {inhibit: line, inhibit_time: 5 ms, '
+        'winners: %s, synapse: %s, reset: %s, refractory: %s, threshold: {value: %s, law: fixed}}\n')
+TRACES = '{name: stdp, window: exponential}'
+
+
+def in_order(values):
+    return [k for k, (t, _) in sorted(times(values).items(), key=lambda item: item[1][0])]
+
+
+def test_lines():
+    """Neurons of a layer that hold each other: in several pulses more than one would cross, of which one or all may fire; a
+    neuron that fires again while the others are held; two layers, traces beside it."""
+    two = '[4, 3]'
+    cases = {'one': (TRACES, two, 'one', 'delta', 'value', '0 s', 0.7), 'all': (TRACES, two, 'all', 'delta', 'value', '0 s', 0.7),
+             'apart': ('stdp', two, 'one', 'delta', 'value', '12 ms', 0.5),
+             'current': (TRACES, '[6]', 'one', 'current', 'value', '0 s', 0.15),
+             'subtract': ('stdp', two, 'all', 'current', 'subtract', '2 ms', 0.1)}
+    for name, case in cases.items():
+        write(f'line_{name}.yaml', events(LINE % case))
+        text, values = netlist(f'line_{name}', f'line_{name}.yaml')
+        assert len(times(values)) >= 3, (name, values)
+        if program:
+            got = printed(f'line_{name}')
+            spikes = {k: (got[k], 0) for k in times(values)}
+            assert case[2] == 'all' or in_order(spikes) == in_order(values), (name, got)
+            assert all(abs(got[k] - t) < 0.01 * 20e-3 for k, (t, _) in times(values).items()), (name, got, values)
+    free = LINE % cases['one']
+    write('free.yaml', events(free.replace('inhibit: line, inhibit_time: 5 ms, winners: one', 'inhibit: none, winners: all')))
+    _, values = netlist('free', 'free.yaml')
+    with open(os.path.join(folder, 'line_one.cir'), encoding='utf-8') as f:
+        held = expected(f.read())
+    assert len(times(values, 't_h1')) > len(times(held, 't_h1'))  # the line has done something
+    refused('netlist', 'line_one.yaml', '--spikes', '--neurons', '2', says='--neurons: neurons of a layer that share a line')
+    run('netlist', 'line_one.yaml', '--spikes', '--neurons', '3', '--out', 'whole.cir')
+
+
 def test_another_device_fails():
     """The same netlist with its strongest devices at half their resistance fires otherwise."""
     with open(os.path.join(folder, 'events.cir'), encoding='utf-8') as f:
@@ -169,7 +205,7 @@ def test_refused():
 
     bad('settle.method: neurons of a circuit have no clock', 'settle.method=steps')
     bad('neuron.reset: subtract', 'neuron.reset=subtract')
-    bad('neuron.inhibit', 'neuron.inhibit=line')
+    bad('neuron.inhibit: potentials that fall', 'neuron.inhibit=max')
     bad('neuron.delay.forward', 'neuron.delay.forward=1 ms')
     bad('network.lateral', 'network.lateral=true')
     bad('array: noise', 'array.read_noise=0.01')
@@ -182,4 +218,4 @@ if 'ngspice          yes' not in run('--version', '-v').stdout:
     print('skipped: this build has no ngspice')
     shutil.rmtree(folder, ignore_errors=True)
     sys.exit(77)
-main([test_constant_current, test_networks, test_files_of_spikes, test_traces, test_windows, test_another_device_fails, test_refused])
+main([test_constant_current, test_networks, test_files_of_spikes, test_traces, test_windows, test_lines, test_another_device_fails, test_refused])
