@@ -477,7 +477,8 @@ MHO_API mho_err mho_trainer_netlist_crossbar(mho_trainer *t, const mho_trained_n
 MHO_API mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o,
                                             char **out, mho_errinfo *ei);
 /** The spiking neurons of a network under the spikes of a test image, in time, and when the core's
- *  fire.
+ *  fire. Under rule.window waveform instead its devices under what spikes put on their lines, and
+ *  by how much the core has changed their conductances: the trainer has trained on the image then.
  *  @return MHO_OK; MHO_EUNSUPPORTED for what has no circuit, such as a clock, links that lead back
  *          or delays; MHO_EINVAL for an image or neurons that there are not; errors of
  *          settling; MHO_ENOMEM. */

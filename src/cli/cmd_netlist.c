@@ -53,7 +53,9 @@ static const struct argp_option option_table[] = {
     {"norton", KEY_NORTON, NULL, 0, "with its clamped inputs reduced to currents: far smaller", 0},
     {"transient", KEY_TRANSIENT, NULL, 0, "settle it by .tran instead of .op", 0},
     {"spikes", KEY_SPIKES, NULL, 0,
-     "the neurons of dynamics spiking, in time under the spikes of a test image", 0},
+     "the neurons of dynamics spiking, in time under the spikes of a test image; with rule.window "
+     "waveform the devices that these move",
+     0},
     {"neurons", KEY_NEURONS, "N", 0, "only the first so many of the last hidden layer", 0},
     {"device", KEY_DEVICE, NULL, 0, "one device under pulses at random", 0},
     {"pulses", KEY_PULSES, "N", 0, "so many (default 50)", 0},

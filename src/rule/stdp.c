@@ -67,6 +67,16 @@ bool mho__stdp_has_waves(const mho_experiment *e) {
   return e->rule.entry == &mho_rule_stdp.entry && has_waves(e);
 }
 
+mho_err mho__stdp_waves_of(const mho_experiment *e, mho_wave *row, mho_wave *column,
+                           mho_errinfo *ei) {
+  mho_err err = mho__stdp_wave_parse("row", stdp_of(e)->row, row, ei);
+  return err ? err : mho__stdp_wave_parse("column", stdp_of(e)->column, column, ei);
+}
+
+double mho__stdp_normalizes(const mho_experiment *e) {
+  return stdp_of(e)->normalize;
+}
+
 bool mho__stdp_lines(const mho_experiment *e, mho_stdp_lines *out) {
   const stdp *own = stdp_of(e);
   bool has_any = e->rule.entry == &mho_rule_stdp.entry && !has_waves(e);

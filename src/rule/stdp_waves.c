@@ -42,7 +42,7 @@ void mho__stdp_waves_free(mho_stdp_waves *w) {
   mho_free(w);
 }
 
-static mho_err parse_line(const char *name, const char *text, mho_wave *out, mho_errinfo *ei) {
+mho_err mho__stdp_wave_parse(const char *name, const char *text, mho_wave *out, mho_errinfo *ei) {
   mho_errinfo why = {0};
   if (mho__wave_parse(text, out, &why))
     return mho_fail(ei, MHO_ECONFIG, "rule.%s: %s", name, why.message);
@@ -69,9 +69,9 @@ mho_err mho__stdp_waves_new(const char *row, const char *column, const mho_devic
     return mho_fail(ei, MHO_ENOMEM, "no memory for waveforms");
   }
 
-  mho_err err = parse_line("row", row, &w->o.row, ei);
+  mho_err err = mho__stdp_wave_parse("row", row, &w->o.row, ei);
   if (!err)
-    err = parse_line("column", column, &w->o.column, ei);
+    err = mho__stdp_wave_parse("column", column, &w->o.column, ei);
   if (err) {
     mho__stdp_waves_free(w);
     return err;

@@ -13,12 +13,20 @@ typedef struct mho_stdp_waves mho_stdp_waves;
  *  what all cells take of the lines, in whole SET pulses (stdp_waves.c). */
 bool mho__stdp_has_waves(const mho_experiment *e);
 
+/** The sum that it brings weights to before a sample (rule.normalize); 0: none. */
+double mho__stdp_normalizes(const mho_experiment *e);
+/** What an experiment's spikes put on rows and columns. As mho__stdp_waves_new of the texts. */
+mho_err mho__stdp_waves_of(const mho_experiment *e, mho_wave *row, mho_wave *column,
+                           mho_errinfo *ei);
+
 /** Waveforms of rows and columns (src/device/waveform.h) at the devices of crossbars. What is given
  *  must outlive them.
  *  @return MHO_OK; MHO_ECONFIG for a text that is none; MHO_ENOMEM. */
 mho_err mho__stdp_waves_new(const char *row, const char *column, const mho_device_model *model,
                             const void *params, const mho_device_config *config,
                             mho_stdp_waves **out, mho_errinfo *ei);
+/** One of them from its text; `name` is its key. */
+mho_err mho__stdp_wave_parse(const char *name, const char *text, mho_wave *out, mho_errinfo *ei);
 /** Frees waveforms; NULL is allowed. */
 void mho__stdp_waves_free(mho_stdp_waves *w);
 /** MHO_ECONFIG where the waveforms have more steps of dt seconds than can be tabulated. */

@@ -10,6 +10,7 @@
 typedef struct mho_spike_time {
   double time; /* s */
   int layer, unit;
+  int step; /* of the clock, or number of the event, from 1 */
 } mho_spike_time;
 
 /* Set the members by name: the rest is zero. */

@@ -71,6 +71,11 @@ mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first,
 mho_err mho__trainer_watch(mho_trainer *t, const mho_images *images, int sample, bool learn,
                            void (*point)(void *user, const mho_trace_point *p), void *user,
                            mho_watched *out, mho_errinfo *ei);
+/** The same of a sample that is trained on: weights change with every step of a rule that changes
+ *  them so. */
+mho_err mho__trainer_watch_training(mho_trainer *t, const mho_images *images, int sample,
+                                    void (*point)(void *user, const mho_trace_point *p), void *user,
+                                    mho_errinfo *ei);
 /** mho_trainer_evaluate to the end, whatever the caller wants: what training stores of an epoch is
  * whole. */
 mho_err mho__trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,

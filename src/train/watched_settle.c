@@ -99,8 +99,8 @@ static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *
 }
 
 /* Settle one sample with its trace. Two states are watched, not their difference; where there is no
- * room for two, the nudged one stays unseen. A rule that contrasts predicts, without a label, and so
- * does one that tries, whose trials are of other weights. */
+ * room for two, the nudged one stays unseen. A rule that contrasts predicts, without a label, and
+ * so does one that tries, whose trials are of other weights. */
 static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample, bool learn,
                             const mho_power *power, mho_trace *trace, mho_watched *out,
                             mho_errinfo *ei) {
@@ -151,4 +151,30 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
                           void (*point)(void *user, const mho_trace_point *p), void *user,
                           mho_watched *out, mho_errinfo *ei) {
   return mho__trainer_watch(t, images, sample, true, point, user, out, ei);
+}
+
+mho_err mho__trainer_watch_training(mho_trainer *t, const mho_images *images, int sample,
+                                    void (*point)(void *user, const mho_trace_point *p), void *user,
+                                    mho_errinfo *ei) {
+  if (sample < 0 || sample >= images->n)
+    return mho_fail(ei, MHO_EINVAL, "there is no sample %d: there are %d, from 0", sample,
+                    images->n);
+
+  mho_trace trace = {.point = point, .user = user};
+  mho_batch b = {.images = images,
+                 .first = sample,
+                 .n = 1,
+                 .learn = true,
+                 .trains = true,
+                 .update = (uint64_t)t->at.update};
+  mho_rule_stats unused;
+  mho_err err = trace_new(t->net, &trace, ei);
+  if (!err) {
+    mho__calibrate_at_rest(t);
+    t->learner->watch = (mho_probe){.trace = &trace};
+    err = mho__learner_run(t->learner, &b, &unused, ei);
+    t->learner->watch = (mho_probe){0};
+  }
+  trace_free(t->net, &trace);
+  return err;
 }

@@ -7,35 +7,9 @@ import csv
 import math
 import os
 import re
-import shutil
-import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'cli'))
-from mho import folder, main, refused, run, write  # noqa: E402
-
-program = shutil.which('ngspice')
-EXPECT = re.compile(r'^\* expect (\S+) = (\S+) \+- (\S+)', re.M)
-PRINTED = re.compile(r'^(\w+) = (\S+)\s*$', re.M)
-
-
-def expected(text):
-    return {name: (float(value), float(margin)) for name, value, margin in EXPECT.findall(text)}
-
-
-def netlist(name, subject, *words):
-    """The netlist, and what it expects; it has passed."""
-    run('netlist', subject, '--spikes', '--out', f'{name}.cir', *words)
-    with open(os.path.join(folder, f'{name}.cir'), encoding='utf-8') as f:
-        text = f.read()
-    p = run('netlist', '--check', f'{name}.cir', code=None)
-    print(p.stdout.strip() or p.stderr.strip())
-    assert p.returncode == 0, name
-    return text, expected(text)
-
-
-def times(values, prefix='t_'):
-    return {k: v for k, v in values.items() if k.startswith(prefix)}
+from circuit import events, expected, folder, in_order, need_ngspice, netlist, printed, program, times, write
+from mho import main, refused, run
 
 
 def test_constant_current():
@@ -92,20 +66,6 @@ def test_files_of_spikes():
     assert 'r' in part and len(part) < len(text)
 
 
-def events(settings, times=((0.004, 0), (0.0052, 1), (0.009, 2), (0.0091, 0), (0.018, 1), (0.0183, 2), (0.0186, 0), (0.03, 0))):
-    """A config of three samples of the same spikes."""
-    write('x_train_events.csv', 'time,unit,sample\n' + ''.join(f'{t},{u},{s}\n' for s in range(3) for t, u in times))
-    write('y_train.csv', '0\n1\n0\n')
-    return 'dataset: {name: events, path: .}\ntrain: {epochs: 1}\n' + settings
-
-
-def printed(name):
-    """What the program prints of a netlist."""
-    p = subprocess.run([program, '-b', f'{name}.cir'], cwd=folder, capture_output=True, text=True, timeout=250)
-    assert p.returncode == 0, p.stdout + p.stderr
-    return {k: float(v) for k, v in PRINTED.findall(p.stdout)}
-
-
 def trace(kind, tau, spikes, t):
     decayed = [math.exp((s - t) / tau) for s in spikes if s <= t]
     return sum(decayed) if kind == 'all' else max(decayed, default=0)
@@ -155,10 +115,6 @@ def test_windows():
 LINE = ('rule: %s\nnetwork: {hidden: %s}\nsettle: {method: events, time: 60 ms}\nneuron: {inhibit: line, inhibit_time: 5 ms, '
         'winners: %s, synapse: %s, reset: %s, refractory: %s, threshold: {value: %s, law: fixed}}\n')
 TRACES = '{name: stdp, window: exponential}'
-
-
-def in_order(values):
-    return [k for k, (t, _) in sorted(times(values).items(), key=lambda item: item[1][0])]
 
 
 def test_lines():
@@ -214,8 +170,5 @@ def test_refused():
     assert '--neurons' in run('netlist', 'pulses.yaml', '--neurons', '2', code=None).stderr
 
 
-if 'ngspice          yes' not in run('--version', '-v').stdout:
-    print('skipped: this build has no ngspice')
-    shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(77)
+need_ngspice()
 main([test_constant_current, test_networks, test_files_of_spikes, test_traces, test_windows, test_lines, test_another_device_fails, test_refused])
