@@ -1,5 +1,5 @@
 /* Contrastive-signal-dependent plasticity, in double precision: a small net by hand, step by step;
- * goodness against closed forms and finite differences; changes whose sign is that of their phase;
+ * goodness against closed forms and finite differences; changes whose sign is that of their phase, on pairs of devices, too;
  * negatives, and what is refused.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
@@ -387,6 +387,112 @@ static void test_sum_over_steps(void **state) {
   bench_free(b);
 }
 
+/* ---------------------------------------------------------------- polarity of pairs */
+
+enum { CELLS_MAX = 128 }; /* of a connection into hidden neurons: 64 inputs and 2 neurons */
+
+/* Both sides of the pairs of a connection. */
+typedef struct sides {
+  float g[2][CELLS_MAX];
+} sides;
+
+static sides sides_of(const mho_crossbar *x) {
+  sides s;
+  size_t cells = mho_crossbar_cells(x);
+  assert_true(x->n_banks == 2 && cells <= CELLS_MAX);
+  for (int bank = 0; bank < 2; bank++)
+    memcpy(s.g[bank], x->bank[bank]->g, cells * sizeof *s.g[bank]);
+  return s;
+}
+
+static double moved[2]; /* by samples and by negatives, in units of w_max */
+static int states;
+
+/* The pulses of an outer product; how far weights have gone where it points, no device having gone
+ * the other way. */
+static double write_term(const mho_lesson *l, mho_crossbar *x, const mho_outer *term, int which) {
+  const mho_experiment *e = now->k->e;
+  const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
+  const mho_device_model *device = (const mho_device_model *)e->device.entry;
+  double nominal = mho_device_nominal_step(device, e->device.params, &e->device_config);
+  mho_pulse_counts counts = {0};
+  mho_pulse_trains *trains;
+  OK(mho_pulse_trains_new(x->rows, x->cols, 1, &trains, &ei));
+  mho_outer_job job = {.xb = x,
+                       .params = e->scheme.params,
+                       .samples = term->n,
+                       .last = true,
+                       .x = term->pre,
+                       .e = term->post,
+                       .rate = e->update.rate * term->scale,
+                       .learning_rate = e->update.rate,
+                       .scale = term->scale,
+                       .nominal_step = mho_crossbar_step(x, nominal),
+                       .first_sample = (uint64_t)(2 * states + which),
+                       .rounding = mho_rng_make(4, MHO_RNG_ROUND, 0),
+                       .trains = trains};
+  bool one_sided = !strcmp(e->mapping.entry->id, "one_sided");
+  double sign = which ? -1 : 1, sum = 0;
+
+  sides before = sides_of(x);
+  scheme->draw(&job, 0);
+  scheme->replay(&job, 0, x->rows, &counts);
+  sides after = sides_of(x);
+  for (size_t i = 0; i < mho_crossbar_cells(x); i++) {
+    double up = sign * (double)(after.g[0][i] - before.g[0][i]);
+    double down = sign * (double)(after.g[1][i] - before.g[1][i]);
+    assert_true(up >= 0 && down <= 0);
+    if (one_sided)
+      NEAR(which ? up : down, 0, 0, 0);
+    sum += up - down;
+  }
+  mho_pulse_trains_free(trains);
+  return sum;
+}
+
+static void no_cell_against_its_phase(const mho_lesson *l) {
+  for (int c = 0; c < l->net->n_trained; c++) {
+    const mho_connection *k = &l->net->connection[c];
+    mho_change change = mho_change_of(now->rule, l, c);
+    if (mho_layer_answers(l->net, k->to))
+      continue;
+    for (int i = 0; i < change.n; i++)
+      moved[i] += write_term(l, k->xb, &change.term[i], i);
+  }
+  states++;
+}
+
+/* Ten thousand states that follow from random inputs while devices learn. A pulse of a hundredth of
+ * the range with a noise of a tenth of itself goes the other way at ten standard deviations. Pairs
+ * begin anew every ten presentations, before pairs that are only SET are full. */
+static void test_polarity_of_pairs(void **state) {
+  static const char *const mappings[] = {"differential", "one_sided"};
+  script = random_inputs;
+  looks = no_cell_against_its_phase;
+  for (int m = 0; m < 2; m++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             GOLDEN(50) "rule: {decay: 0}\nupdate: {scheme: stochastic, rate: 0.1}\n"
+                        "device: {model: linear, mapping: %s, step_up: 0.01, step_down: 0.01, "
+                        "cycle_to_cycle: 0.1}\n",
+             mappings[m]);
+    states = 0;
+    moved[0] = moved[1] = 0;
+    for (int chip = 0; chip < 20; chip++) {
+      bench *b = golden_net(yaml);
+      for (int i = 0; i < 10; i++) {
+        mho_rule_stats stats = {0};
+        b->k->thread.update = (uint64_t)(10 * chip + i);
+        OK(b->rule->trial(&b->lesson, &stats, &ei));
+      }
+      bench_free(b);
+    }
+    assert_int_equal(states, 10000);
+    print_message("  %s: %.1f by samples, %.1f by negatives\n", mappings[m], moved[0], moved[1]);
+    assert_true(moved[0] > 20 && moved[1] > 20);
+  }
+}
+
 /* ---------------------------------------------------------------- output neurons */
 
 /* -R (2/samples) s_pre (y - z), of the sample alone, from both hidden layers. */
@@ -581,6 +687,7 @@ int main(void) {
       cmocka_unit_test(test_first_step_of_adam),
       cmocka_unit_test(test_one_sign_in_a_phase),
       cmocka_unit_test(test_sum_over_steps),
+      cmocka_unit_test(test_polarity_of_pairs),
       cmocka_unit_test(test_output_neurons),
       cmocka_unit_test(test_wrong_labels),
       cmocka_unit_test(test_partners),
