@@ -196,9 +196,13 @@ static bool is_zero(int n, const float *v) {
   return !any;
 }
 
+bool mho__affine_is_constant(const mho_device_affine *a, int n) {
+  return is_zero(n, a->up_g) && is_zero(n, a->down_g);
+}
+
 int mho__affine_pulses(const mho_device_block *b, const mho_device_affine *a,
                        const mho_affine_series *s, float *g, int *left) {
-  bool is_constant = is_zero(s->n, a->up_g) && is_zero(s->n, a->down_g);
+  bool is_constant = mho__affine_is_constant(a, s->n);
   int n_left = 0;
 
   for (int first = 0; first < s->n; first += GROUP) {

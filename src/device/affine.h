@@ -13,6 +13,10 @@ typedef struct mho_affine_series {
   const float *z;       /**< standard normal */
 } mho_affine_series;
 
+/** Cells are looked at in groups of which this is a multiple. */
+enum { MHO_AFFINE_GROUP = 32 };
+/** Whether the steps of n cells are the same everywhere. */
+bool mho__affine_is_constant(const mho_device_affine *a, int n);
 /** The states that the pulses leave, into g, of cells that stay far from their bounds and whose
  *  noise is small enough for one deviate.
  *  @param b     with g, low and high, from which xi, dir and out are not read.

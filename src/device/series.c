@@ -56,6 +56,15 @@ static void sort(const mho_cells *c, const mho_pulse_series *s, mho_pulse_series
   }
 }
 
+/* The same where they are not so already. */
+static const mho_pulse_series *in_order(const mho_cells *c, const mho_pulse_series *s,
+                                        mho_pulse_series *room) {
+  if (!c->fault && is_sorted(s))
+    return s;
+  sort(c, s, room);
+  return room;
+}
+
 static void fetch(const float *v, int n) {
   enum { LINE = 64 / sizeof *v };
   for (int i = 0; i < n; i += LINE)
@@ -208,22 +217,40 @@ static void pulse_in_turn(mho_cells *c, const mho_pulse_series *s, uint64_t step
   scatter(&x, c);
 }
 
+/* Whether the cells lie side by side in the bank, in whole groups. */
+static bool are_neighbours(const mho_pulse_series *s) {
+  uint32_t differ = 0;
+  for (int i = 0; i < s->n; i++)
+    differ |= s->cell[i] ^ (s->cell[0] + (uint32_t)i);
+  return !differ && s->n % MHO_AFFINE_GROUP == 0;
+}
+
 /* All pulses of a cell by one deviate, where that can be: `left` are the others. */
 static void pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                            mho_pulse_series *left) {
-  enum { RANK = MHO_SERIES_MOST / MHO_RNG_FOUR }; /* beyond those of pulses in turn */
-  gathered x;
+  uint64_t name = mho__step_pulse(step, MHO_SERIES_MOST / MHO_RNG_FOUR); /* pulses in turn: below */
+  float z[MHO_DEVICE_BLOCK];
+  mho_affine_series pulses = {.count = s->count, .up = s->up, .z = z};
   mho_device_block b;
   mho_device_affine a;
   int at[MHO_DEVICE_BLOCK];
-  gather_cells(c, s, &x, &b);
-  b.n = x.left[0];
-  c->model->affine(&b, &a);
 
-  mho_rng_normal_at(c->noise, mho__step_pulse(step, RANK), (size_t)b.n, x.cell, x.out);
-  mho_affine_series pulses = {.n = b.n, .count = s->count, .up = s->up, .z = x.out};
-  left->n = mho__affine_pulses(&b, &a, &pulses, x.g, at);
-  scatter(&x, c);
+  if (are_neighbours(s)) {
+    pulses.n = s->n;
+    mho__block_in_place(c, s->cell[0], s->n, NULL, NULL, &b);
+    c->model->affine(&b, &a);
+    mho_rng_normal(c->noise, name, s->cell[0], (size_t)s->n, z);
+    left->n = mho__affine_pulses(&b, &a, &pulses, c->state + s->cell[0], at);
+  } else {
+    gathered x;
+    gather_cells(c, s, &x, &b);
+    b.n = pulses.n = x.left[0];
+    c->model->affine(&b, &a);
+    mho_rng_normal_at(c->noise, name, (size_t)b.n, x.cell, z);
+    left->n = mho__affine_pulses(&b, &a, &pulses, x.g, at);
+    scatter(&x, c);
+  }
+
   for (int i = 0; i < left->n; i++) {
     left->cell[i] = s->cell[at[i]];
     left->count[i] = s->count[at[i]];
@@ -231,19 +258,33 @@ static void pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t ste
   }
 }
 
+static bool is_affine(const mho_cells *c) {
+  return c->model->affine && c->noisy && is_in_series(c);
+}
+
+bool mho__cells_like_neighbours(const mho_cells *c) {
+  mho_device_block b;
+  mho_device_affine a;
+  int n = (int)mho_min_size(c->n, MHO_DEVICE_BLOCK);
+  if (!is_affine(c) || c->fault)
+    return false;
+
+  mho__block_in_place(c, 0, n, NULL, NULL, &b);
+  c->model->affine(&b, &a);
+  return mho__affine_is_constant(&a, n);
+}
+
 void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts) {
-  mho_pulse_series sorted, left;
+  mho_pulse_series left, sorted;
+  bool affine = is_affine(c), in_place = affine && !c->fault && are_neighbours(s);
   count(c, s, counts);
   const mho_pulse_series *use = s;
-  if (c->fault || !is_sorted(s)) {
-    sort(c, s, &sorted);
-    use = &sorted;
-  }
-
-  if (c->model->affine && c->noisy && is_in_series(c)) {
+  if (!in_place)
+    use = in_order(c, use, &sorted);
+  if (affine) {
     pulse_together(c, use, step, &left);
-    use = &left;
+    use = in_order(c, &left, &sorted);
   }
   if (use->n)
     pulse_in_turn(c, use, step);

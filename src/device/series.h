@@ -19,6 +19,9 @@ typedef struct mho_pulse_series {
  *  after the last. step names the noise, and no other pulses of these cells. */
 void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts);
+/** Whether a series does best with neighbours in their order, whatever their pulses; else with
+ *  cells that have as many pulses as each other. */
+bool mho__cells_like_neighbours(const mho_cells *c);
 /** Pulses will come on cells here and there: what varies from cell to cell is laid side by side, so
  *  that a cell is on one line of the cache instead of one for each array. Without memory for it, or
  *  where bounds wear, nothing changes. */

@@ -70,6 +70,14 @@ static char *aligned(mho_real *room) {
   return (char *)((at + size - 1) / size * size);
 }
 
+/* Whether cells take their pulses best in the order of their columns: all devices are alike. */
+static bool likes_rows(const mho_crossbar *x) {
+  for (int k = 0; k < x->n_banks; k++)
+    if (x->bank[k])
+      return mho__cells_like_neighbours(x->bank[k]);
+  return false;
+}
+
 void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar *x,
                      mho_waiting *waiting, int row0, int rows, mho_real *room) {
   size_t cells = (size_t)rows * (size_t)padded(x->cols);
@@ -84,6 +92,7 @@ void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar 
   p->found = p->order + cells;
   p->pulses = (uint16_t *)(p->found + cells + 1);
   p->rises = (int16_t *)(p->pulses + slots_of(x->cols) * padded(x->cols));
+  p->by_rows = likes_rows(x);
 }
 
 /* Where the cells of a row begin among those that pulses may wait for. */
@@ -417,11 +426,40 @@ static void give_found(mho_slab_pulses *p, int n, uint64_t step, mho_pulse_count
   }
 }
 
+/* Give all cells of a row what waits for them, in their order. */
+static void give_row(mho_slab_pulses *p, int row, uint64_t step, mho_pulse_counts *counts) {
+  size_t cols = (size_t)p->x->cols, first = (size_t)row * cols;
+  for (size_t j0 = 0; j0 < cols; j0 += MHO_DEVICE_BLOCK) {
+    uint8_t *count = p->w->count + place_of(p, row) + j0;
+    uint64_t *up = p->w->up + place_of(p, row) + j0;
+    mho_pulse_series s;
+    int sum = 0;
+    s.n = mho__block_cells(cols, j0);
+    for (int i = 0; i < s.n; i++)
+      sum += count[i];
+    for (int i = 0; i < s.n; i++)
+      s.cell[i] = (uint32_t)(first + j0) + (uint32_t)i;
+    memcpy(s.count, count, (size_t)s.n * sizeof *count);
+    memcpy(s.up, up, (size_t)s.n * sizeof *up);
+    memset(count, 0, (size_t)s.n * sizeof *count);
+    memset(up, 0, (size_t)s.n * sizeof *up);
+    counts->half -= 2 * sum;
+    mho__crossbar_pulse_series(p->x, &s, step, counts);
+  }
+  p->w->most[row] = 0;
+}
+
 /* Give what waits for cells of some rows with at least so many pulses: rows together until they
  * fill groups, and no more, whose cells lie near each other. */
 static void give(mho_slab_pulses *p, int row, int rows, int least, uint64_t step,
                  mho_pulse_counts *counts) {
   int n = 0;
+  for (int i = row; p->by_rows && i < row + rows; i++)
+    if (p->w->most[i])
+      give_row(p, i, step, counts);
+  if (p->by_rows)
+    return;
+
   for (int i = row; i < row + rows; i++) {
     if (p->w->most[i] >= least) {
       n = find(p, i, least, n);

@@ -51,6 +51,7 @@ typedef struct mho_slab_pulses {
   uint16_t *pulses;                     /**< room of meetings */
   int16_t *rises;                       /**< the same */
   uint32_t *found, *order;              /**< [rows x padded cols] room: cells to be pulsed */
+  bool by_rows;                         /**< all cells of a row are given theirs in their order */
 } mho_slab_pulses;
 
 /** Nothing waits for the cells of an array of so many rows and columns yet; MHO_ENOMEM. */

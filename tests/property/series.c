@@ -1,10 +1,12 @@
 /* Many pulses of a cell by one deviate (src/device/affine.c): moments of pulses of one direction
  * against closed forms, the law of mixed ones against pulses that are simulated one by one in
- * double precision, with normal deviates of the C library's random words; and cells that are left
- * to their pulses, near their bounds and where one deviate would not do.
+ * double precision, with normal deviates of the C library's random words; cells that are left to
+ * their pulses, near their bounds and where one deviate would not do; neighbours and scattered
+ * cells, threads and resumes, which get the same bits.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "crossbar.h"
+#include "checkpoints.h"
 #include "device/affine.h"
+#include "mho/model/check.h"
 
 enum { PULSES = MHO_SERIES_MOST };
 
@@ -282,8 +284,77 @@ static void test_left(void **state) {
   }
 }
 
+/* What cells get does not depend on those beside them, nor on their order: neighbours, which are
+ * answered where they lie, and the same cells here and there end with the same bits, those that are
+ * left to their pulses, too. */
+static void test_order(void **state) {
+  enum { N = 2 * MHO_DEVICE_BLOCK, TURNS = 6 };
+  static const char *const devices[] = {
+      "device: {card: gokmen_vlasov, step_up: 0.004, step_down: 0.004}\n",
+      "device: {card: gokmen_vlasov, step_up: 0.004, step_down: 0.004, stuck: 0.1}\n",
+      "device: {card: gokmen_vlasov, step_up: 0.004, step_down: 0.004, write_noise: 0.02}\n",
+      "device: {card: ecram}\n"};
+  for (int d = 0; d < MHO_COUNT(devices); d++) {
+    mho_experiment *e = experiment(devices[d]);
+    mho_cells *c[2];
+    mho_pulse_counts counts = {0};
+    for (int k = 0; k < 2; k++)
+      OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params,
+                       &e->device_config, N, mho_rng_make(1, MHO_RNG_CHIP, 0),
+                       mho_rng_make(2, MHO_RNG_PULSE, 0), &c[k], &ei));
+    assert_int_equal(mho__cells_like_neighbours(c[0]), d == 0 || d == 2);
+
+    for (uint64_t turn = 0; turn < TURNS; turn++) {
+      uint32_t word[3 * N];
+      mho_rng_u32(mho_rng_make(8, MHO_RNG_TEST, 0), turn, 0, 3 * N, word);
+      for (uint32_t first = 0; first < N; first += MHO_DEVICE_BLOCK) {
+        mho_pulse_series near = {.n = MHO_DEVICE_BLOCK}, far = {.n = MHO_DEVICE_BLOCK};
+        for (uint32_t i = 0; i < MHO_DEVICE_BLOCK; i++) {
+          uint32_t cell = first + i, to = i * 5 % MHO_DEVICE_BLOCK;
+          int n = (int)(word[cell] % (PULSES + 1));
+          uint64_t up = (uint64_t)word[N + cell] << 32 | word[2 * N + cell];
+          near.cell[i] = far.cell[to] = cell;
+          near.count[i] = far.count[to] = (uint8_t)n;
+          near.up[i] = far.up[to] = n == PULSES ? up : up & (((uint64_t)1 << n) - 1);
+        }
+        mho__cells_pulse_series(c[0], &near, turn, &counts);
+        mho__cells_pulse_series(c[1], &far, turn, &counts);
+      }
+    }
+    assert_memory_equal(c[0]->state, c[1]->state, N * sizeof *c[0]->state);
+    assert_memory_equal(c[0]->g, c[1]->g, N * sizeof *c[0]->g);
+    for (int k = 0; k < 2; k++)
+      mho_cells_free(c[k]);
+    mho_experiment_free(e);
+  }
+}
+
+/* Fast arrays whose rows are given as they lie, and others, and what is left of both. */
+static void test_threads_and_resume(void **state) {
+  static const char *const devices[] = {
+      "card: gokmen_vlasov", "card: ecram",
+      "model: soft_bounds, step_up: 0.01, step_down: 0.02, cycle_to_cycle: 0.3"};
+  for (int i = 0; i < MHO_COUNT(devices); i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "dataset: {train: 150}\nnetwork: {hidden: [32]}\nrule: bp\ntrain: {batch: 50}\n"
+             "device: {%s}\nupdate: {scheme: tiki_taka, variant: chopped}\n",
+             devices[i]);
+    mho_experiment *e = experiment(yaml);
+    mho_blob one = train(e, 1, 2, NULL), two = train(e, 2, 2, NULL);
+    mho_blob first = train(e, 2, 1, NULL), resumed = train(e, 1, 1, &first);
+    mho_blob *all[] = {&one, &two, &first, &resumed};
+    same_weights(&one, &two);
+    same_weights(&one, &resumed);
+    for (int k = 0; k < MHO_COUNT(all); k++)
+      mho_blob_free(all[k]);
+    mho_experiment_free(e);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_law), cmocka_unit_test(test_moments),
-                                     cmocka_unit_test(test_left)};
+                                     cmocka_unit_test(test_left), cmocka_unit_test(test_order),
+                                     cmocka_unit_test(test_threads_and_resume)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
