@@ -1,97 +1,185 @@
 #!/bin/sh
-# csdp.sh - contrastive-signal-dependent plasticity on the 8x8 digits, cut as digits_split.py says: the published settings for 5
-# and 20 epochs, what changes of them cost, and logic functions in floating point and on memristor pairs; prints the tables of
-# README.md. Stopped at any time, it goes on where it was. About 20 minutes of one core.
-# Usage: results/spiking/csdp.sh [PART...], of digits, frozen, long, changes, logic (default: all); DB=file, THREADS=n,
-# SEEDS="1 2 3", LOGIC_SEEDS="1 2 ... 10", MHO=command in the environment.
+# csdp.sh - contrastive-signal-dependent plasticity: the 8x8 digits, cut as digits_split.py says, by the published settings for 5
+# and 20 epochs, and what changes of them cost; AND, OR and XOR (logic.yaml), what it takes to learn them, on pairs of memristors,
+# and where these stop; MNIST. Prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept
+# beside it.
+# Usage: results/spiking/csdp.sh [PART...], of digits, frozen, changes, logic, takes, pairs, limits, mnist (default: all);
+# DB=file, THREADS=n, SEEDS="1 2 3 4 5" (digits), CHANGE_SEEDS=1 (frozen, changes), LOGIC_SEEDS="1 2 ... 10", TAKES_SEEDS="1 2 3",
+# PAIR_SEEDS="1 2 ... 20", LIMIT_SEEDS="1 2 3", MHO=command in the environment.
 set -eu
 cd "$(dirname "$0")/../.."
 mho=${MHO:-build/mho}
 db=${DB:-results/csdp.db}
 threads=${THREADS:-1}
-seeds=${SEEDS:-1 2 3}
-logic_seeds=${LOGIC_SEEDS:-1 2 3 4 5 6 7 8 9 10}
-parts=${*:-digits frozen long changes logic}
+seeds=${SEEDS:-1 2 3 4 5}
+change_seeds=${CHANGE_SEEDS:-1}
+logic_seeds=${LOGIC_SEEDS:-$(seq 10)}
+pair_seeds=${PAIR_SEEDS:-$(seq 20)}
+takes_seeds=${TAKES_SEEDS:-1 2 3}
+limit_seeds=${LIMIT_SEEDS:-1 2 3}
+parts=${*:-digits frozen changes logic takes pairs limits mnist}
 . results/run_once.sh
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+take_in results/spiking/csdp_runs*.jsonl.gz
+folder=$db.data # stays, for runs that go on
 
 # mean and spread of the numbers it is given, a line each
 stats() {
   awk '{n++; s += $1; q += $1 * $1} END {m = s / n; v = q - n * m * m; if (v < 0) v = 0
     printf("%.2f ± %.2f", m, n > 1 ? sqrt(v / (n - 1)) : 0)}'
 }
-# value NAME EXPRESSION - of a run
-value() {
-  "$mho" query --db "$db" --csv "SELECT printf('%.4g', $2) FROM run WHERE name = '$1' AND status = 'completed'" | sed -n 2p
-}
-# table NAME WORDS... - train every seed; a row of validation accuracies
-table() {
-  row=$1
-  shift
-  for seed in $seeds; do
-    run_once "$row-$seed" --threads "$threads" --set "train.seed=$seed" "$@" >&2
-  done
-  last=$(for seed in $seeds; do value "$row-$seed" '100*final_test_acc'; done)
-  pulses=$(for seed in $seeds; do value "$row-$seed" 'pulses'; done | stats)
-  echo "| $row | $(echo "$last" | stats) | $(echo $last) | ${pulses%% *} |"
-}
-# solved NAME WORDS... - over so many seeds: in how many all four patterns are right at the end
-solved() {
-  row=$1
-  shift
-  for seed in $logic_seeds; do
-    run_once "$row-$seed" --threads 1 --set "train.seed=$seed" "$@" >&2
-  done
-  names=$(for seed in $logic_seeds; do echo "'$row-$seed'"; done | paste -sd,)
-  "$mho" query --db "$db" --csv "SELECT '| $row | ' || sum(final_test_acc > 0.99) || ' of ' || count(*) || ' | ' ||
-    sum(best_test_acc > 0.99) || ' | ' || printf('%.3g', coalesce(avg(pulses), 0)) || ' | ' ||
-    printf('%.2g', coalesce(avg(energy_j), 0)) || ' |' FROM run WHERE name IN ($names) AND status = 'completed'" | sed -n 2p | tr -d '"'
+# ask SQL - the first column of what it says, a line each
+ask() {
+  "$mho" query --db "$db" --csv "$1" | tail -n +2 | tr -d '"'
 }
 
+# ---------------------------------------------------------------- digits
+
 digits="--set rule=csdp --set network.hidden=[256,64] --set train.batch=98 --set dataset=table --set dataset.path=$folder/digits --set dataset.kind=classes --set dataset.normalize=none"
-case " $parts " in *" digits "* | *" frozen "* | *" long "* | *" changes "*)
-  python3 results/spiking/digits_split.py "$folder/digits"
+
+digits_header() {
   echo "| run | last validation, % | each seed | pulses |"
   echo "|---|---|---|---|"
-  ;;
-esac
+}
+# trained NAME SEEDS WORDS... - every seed
+trained() {
+  row=$1
+  over=$2
+  shift 2
+  for seed in $over; do
+    run_once "$row-$seed" --threads "$threads" --set "train.seed=$seed" "$@" >&2
+  done
+}
+# after EPOCHS NAME SEEDS - a row of validation accuracies, and of pulses up to there
+after() {
+  last=$(for seed in $3; do
+    ask "SELECT printf('%.2f', 100 * test_acc) FROM epoch JOIN run ON run.id = run_id
+      WHERE name = '$2-$seed' AND status = 'completed' AND epoch = $1"
+  done)
+  pulses=$(for seed in $3; do
+    ask "SELECT sum(epoch.pulses) FROM epoch JOIN run ON run.id = run_id
+      WHERE name = '$2-$seed' AND status = 'completed' AND epoch <= $1"
+  done | awk '{s += $1} END {printf("%.3g", s / NR)}')
+  echo "| $2, $1 epochs | $(echo "$last" | stats) | $(echo $last) | $pulses |"
+}
+# changed NAME WORDS... - 5 epochs
+changed() {
+  row=$1
+  shift
+  trained "$row" "$change_seeds" $digits --set train.epochs=5 "$@"
+  after 5 "$row" "$change_seeds"
+}
+
+# ---------------------------------------------------------------- logic functions
+
+# learned ROW SEEDS WORDS... - in how many seeds at least 95 of the 100 presentations are answered right after the last epoch; the
+# mean of those right; and of all that ever are, the first epoch, pulses and J until then
+learned() {
+  row=$1
+  over=$2
+  shift 2
+  for seed in $over; do
+    run_once "$row-$seed" results/spiking/logic.yaml --threads 1 --set "train.seed=$seed" "$@" >&2
+  done
+  names=$(for seed in $over; do echo "'$row-$seed'"; done | paste -sd,)
+  ask "WITH chosen AS (SELECT id, final_test_acc AS last FROM run WHERE name IN ($names) AND status = 'completed'),
+    first AS (SELECT run_id, min(epoch) AS at FROM epoch JOIN chosen ON id = run_id WHERE test_acc >= 0.95 GROUP BY run_id),
+    cost AS (SELECT at, sum(pulses) AS pulses, sum(energy_j) AS joule
+      FROM first JOIN epoch USING (run_id) WHERE epoch <= at GROUP BY run_id)
+    SELECT '| $row | ' || sum(last >= 0.95) || ' of ' || count(*) || ' | ' || printf('%.1f', 100 * avg(last)) || ' | '
+      || coalesce((SELECT printf('%.1f | %.3g | %.3g', avg(at), avg(pulses), avg(joule)) FROM cost), ' | | ') || ' |' AS answer
+    FROM chosen"
+}
+logic_header() {
+  echo "| run | learned | right, % | first epoch of 95 | pulses until then | J |"
+  echo "|---|---|---|---|---|---|"
+}
+# of devices of $1 levels, with a cycle-to-cycle noise of $2 steps; times of the chip, 1 us for 100 ms
+linear() {
+  step=$(awk "BEGIN {print 1 / $1}")
+  echo "--set device=linear --set device.step_up=$step --set device.step_down=$step --set device.cycle_to_cycle=$2
+    --set update.scheme=stochastic --set update.rate=0.1 --set settle.time_scale=1e-5"
+}
+
+case " $parts " in *" digits "* | *" frozen "* | *" changes "*) python3 results/spiking/digits_split.py "$folder/digits" ;; esac
+case " $parts " in *" logic "* | *" takes "* | *" pairs "* | *" limits "*) python3 results/spiking/logic.py "$folder/4" ;; esac
 for part in $parts; do
   case $part in
-  digits) table digits-5 $digits --set train.epochs=5 ;;
-  long) table digits-20 $digits --set train.epochs=20 ;;
+  digits)
+    digits_header
+    trained digits-20 "$seeds" $digits --set train.epochs=20
+    after 5 digits-20 "$seeds"
+    after 20 digits-20 "$seeds"
+    ;;
   changes)
-    linear="--set device=linear"
-    table exact $digits --set train.epochs=5 --set settle.integrate=exact
-    table presentation $digits --set train.epochs=5 --set update.apply=batch
-    table no-decay $digits --set train.epochs=5 --set rule.decay=0
-    table groups-8 $digits --set train.epochs=5 --set rule.groups=8
-    table gradient-sign $digits --set train.epochs=5 --set rule.lateral_sign=gradient
-    table goodness $digits --set train.epochs=5 --set network.output=goodness
-    table membrane $digits --set train.epochs=5 --set network.output=membrane
-    table accumulate $digits --set train.epochs=5 $linear --set update.scheme=accumulate
-    table stochastic $digits --set train.epochs=5 $linear --set update.scheme=stochastic --set update.rate=0.1
+    digits_header
+    levels="--set device=linear --set device.step_up=0.001 --set device.step_down=0.001"
+    changed exact --set settle.integrate=exact
+    changed presentation --set update.apply=batch
+    changed presentation-rate-0.05 --set update.apply=batch --set update.rate=0.05
+    changed no-decay --set rule.decay=0
+    changed groups-8 --set rule.groups=8
+    changed accumulate $levels --set update.scheme=accumulate
+    changed stochastic $levels --set update.scheme=stochastic --set update.rate=0.1
     ;;
   frozen)
-    table frozen $digits --set train.epochs=5 --set rule.decay=0 --set 'update.rates=[0,0,1e-3,1e-3,0,0,0,0,0]'
+    digits_header
+    changed frozen --set rule.decay=0 --set 'update.rates=[0,0,1e-3,1e-3,0,0,0,0,0]'
     ;;
   logic)
-    python3 results/spiking/logic.py "$folder"
-    pair="--set device=linear --set device.step_up=0.01 --set device.step_down=0.01 --set device.cycle_to_cycle=0.1
-      --set update.scheme=stochastic --set update.rate=0.3"
-    echo "| function | all right at the end | ever | pulses | J |"
-    echo "|---|---|---|---|---|"
+    logic_header
     for function in and or xor; do
-      small="--set rule=csdp --set rule.threshold=1 --set rule.decay=0 --set network.hidden=[8,4] --set train.batch=4
-        --set train.epochs=30 --set dataset=table --set dataset.path=$folder/$function --set dataset.kind=classes
-        --set dataset.normalize=none --set update.rate=2e-3"
-      solved "$function" $small
-      solved "$function-differential" $small $pair --set device.mapping=differential
-      solved "$function-one_sided" $small $pair --set device.mapping=one_sided
+      learned "$function" "$logic_seeds" --set "dataset.path=$folder/4/$function"
     done
     ;;
+  takes)
+    logic_header
+    python3 results/spiking/logic.py "$folder/1" 1
+    python3 results/spiking/logic.py "$folder/unequal" 4 --as-they-are
+    xor="--set dataset.path=$folder/4/xor"
+    one="--set dataset.path=$folder/1"
+    gain="--set neuron.gain.forward=0.1 --set neuron.gain.lateral=0.01 --set feedback.scale=0.1"
+    published="$gain --set network.hidden=[8,4] --set rule.threshold=10 --set neuron.threshold.law=layer --set rule.decay=7e-5"
+    learned xor-8-4 "$takes_seeds" $xor --set network.hidden=[8,4]
+    learned xor-1-line "$takes_seeds" $one/xor
+    learned xor-1-line-goodness "$takes_seeds" $one/xor --set network.output=goodness
+    learned xor-gain-0.1 "$takes_seeds" $xor $gain
+    learned xor-threshold-10 "$takes_seeds" $xor --set rule.threshold=10
+    learned xor-layer-law "$takes_seeds" $xor --set neuron.threshold.law=layer
+    learned xor-published "$takes_seeds" $one/xor $published
+    learned and-unequal "$takes_seeds" --set "dataset.path=$folder/unequal/and"
+    learned and-1-line "$takes_seeds" $one/and
+    learned and-published "$takes_seeds" $one/and $published
+    ;;
+  pairs)
+    logic_header
+    for function in and or xor; do
+      for mapping in differential one_sided; do
+        refresh=
+        [ "$mapping" = differential ] || refresh="--set device.refresh.every=50" # once a presentation
+        learned "$function-$mapping" "$pair_seeds" --set "dataset.path=$folder/4/$function" $(linear 100 0.1) \
+          --set "device.mapping=$mapping" $refresh
+      done
+    done
+    ;;
+  limits)
+    logic_header
+    here="--set dataset.path=$folder/4/xor --set device.mapping=differential"
+    for point in '16 0 0' '16 0.3 0' '16 1 0' '32 0 0' '32 0.3 0' '32 1 0' '100 0 0' '100 0.3 0' '100 1 0' '1000 0 0' \
+      '1000 0.3 0' '1000 1 0' '8 0 0' '8 1 0' '16 0 0.3' '16 1 0.3' '100 0 0.3' '100 1 0.3'; do
+      set -- $point
+      spread=$(awk "BEGIN {print $3 * 0.055}")
+      learned "xor-$1-levels-noise-$2-spread-$3" "$limit_seeds" $here $(linear "$1" "$2") \
+        --set "neuron.threshold.spread=$spread"
+    done
+    ;;
+  mnist)
+    run_once mnist-1 --threads "$threads" --set rule=csdp --set dataset=mnist --set network.hidden=[1000,200] \
+      --set train.batch=500 --set update.rate=2e-3 --set rule.decay=5e-5 --set train.epochs=5 >&2
+    ask "SELECT '| mnist, epoch ' || epoch || ' | ' || printf('%.2f', 100 * test_acc) || ' |' AS answer
+      FROM epoch JOIN run ON run.id = run_id WHERE name = 'mnist-1' ORDER BY epoch"
+    ;;
   *)
-    echo "csdp.sh: '$part' is none of digits, frozen, long, changes, logic" >&2
+    echo "csdp.sh: '$part' is none of digits, frozen, changes, logic, takes, pairs, limits, mnist" >&2
     exit 2
     ;;
   esac

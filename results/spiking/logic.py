@@ -1,15 +1,30 @@
 #!/usr/bin/env python3
-"""logic.py - AND, OR and XOR as rates: 0.15 for 0, 0.75 for 1, and a third line of 0.5; ten times each pattern to train on, each
-once to test. Writes FOLDER/and, FOLDER/or, FOLDER/xor with train.csv and test.csv. Usage: results/spiking/logic.py FOLDER"""
+"""logic.py - AND, OR and XOR as rates: 0.15 for 0, 0.75 for 1, and 0.5 beside them, on LINES lines each. To train on 240 samples,
+of both classes as many, or with --as-they-are of all four patterns as many; to test every pattern 25 times. Writes FOLDER/and,
+FOLDER/or, FOLDER/xor with train.csv and test.csv. Usage: results/spiking/logic.py FOLDER [LINES [--as-they-are]], LINES: 4"""
 import pathlib
 import sys
 
 FUNCTIONS = {'and': lambda a, b: a & b, 'or': lambda a, b: a | b, 'xor': lambda a, b: a ^ b}
+PATTERNS = [(a, b) for a in (0, 1) for b in (0, 1)]
 RATE = {0: 0.15, 1: 0.75}
+SAMPLES = 240
+
+folder = pathlib.Path(sys.argv[1])
+lines = int(sys.argv[2]) if len(sys.argv) > 2 else 4
+as_they_are = '--as-they-are' in sys.argv
 
 for name, function in FUNCTIONS.items():
-    folder = pathlib.Path(sys.argv[1]) / name
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = ''.join(f'{RATE[a]},{RATE[b]},0.5,{function(a, b)}\n' for a in (0, 1) for b in (0, 1))
-    (folder / 'train.csv').write_text(10 * rows)
-    (folder / 'test.csv').write_text(rows)
+    label = {pattern: function(*pattern) for pattern in PATTERNS}
+
+    def row(pattern):
+        rates = [RATE[pattern[0]]] * lines + [RATE[pattern[1]]] * lines + [0.5] * lines
+        return ','.join(str(rate) for rate in rates) + f',{label[pattern]}\n'
+
+    def times(pattern):
+        of_class = list(label.values()).count(label[pattern])
+        return SAMPLES // 4 if as_they_are else SAMPLES // 2 // of_class
+
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / 'train.csv').write_text(''.join(row(p) * times(p) for p in PATTERNS))
+    (folder / name / 'test.csv').write_text(''.join(row(p) for p in PATTERNS) * 25)
