@@ -2,12 +2,13 @@
  *
  * A spike of an input is a pulse of p seconds at the read voltage on its word line, with the spike
  * in the middle; one of a neuron is a wave of 2 p that begins with it, v_read (1 - cos(pi t/p))/2,
- * whose area is the same and does not hang on the steps of ngspice. What crossbars make of it flows
+ * whose area is the same, to 2e-3 whatever the steps of ngspice are. What crossbars make of it flows
  * from virtual grounds into the neurons:
  *
  *   delta     C du/dt = C (E - u)/tau + I: a pulse through a weight of 1 raises u by v_unit
  *   current   C dc/dt = -C c/tau_s + I, C du/dt = C (E - u + c)/tau
- *   x as it is   (settle.encode.kind direct) C du/dt = C (E - u)/tau + I, for good
+ *   direct    (settle.encode.kind) what links from inputs bring is a current I_d for good,
+ *             C du/dt = C (E - u + c)/tau + I_d
  *
  * A neuron is a latch q that the potential sets at the threshold, and that a timer T resets when
  * it has charged to 1, after the refractory time or 2 p, whichever is longer. The word line z
@@ -126,7 +127,7 @@ static mho_err find_times(writer *w, mho_errinfo *ei) {
   double apart = shortest_interval(w->x);
   w->p = fmin(shortest / PULSES, apart / 2);
   w->hold = fmax(c->refractory, 2 * w->p);
-  w->held = fmax(c->refractory, has_current || w->x->x ? RESET * EDGE * w->p : w->p);
+  w->held = fmax(c->refractory, has_current ? RESET * EDGE * w->p : w->p);
   w->quiet = w->has_line ? fmax(c->inhibit_time, 2 * w->p) : 0;
   w->v_unit = V_FIRE / fmax(fabs(c->threshold), 1e-12);
   if (w->p * 100 * PULSES >= shortest)
@@ -190,21 +191,25 @@ static void add_conditions(writer *w) {
 
 static void add_neuron(writer *w) {
   mho_spice_text *t = &w->t;
-  bool has_current = w->c->synapse == MHO_SYNAPSE_CURRENT && !w->x->x;
+  bool has_current = w->c->synapse == MHO_SYNAPSE_CURRENT, is_direct = w->x->x;
   const char *in = has_current ? "c_mem*V(s)/tau" : "I(Vi)";
   add(t,
       "\n* neuron: currents into i move u unless it is held; at theta q is set, until the timer "
-      "has run\n.subckt lif i u q z n%s%s tau=20m theta=0.5 rest=0 reset=0%s\nVi i 0 0\n",
-      w->has_line ? " o l" : "", w->has_winner ? " e w" : "", w->has_line ? " calm=0" : "");
+      "has run\n.subckt lif i u q z n%s%s%s tau=20m theta=0.5 rest=0 reset=0%s\nVi i 0 0\n",
+      is_direct ? " d" : "", w->has_line ? " o l" : "", w->has_winner ? " e w" : "",
+      w->has_line ? " calm=0" : "");
   if (has_current)
     add(t, "* synapse\nCs s 0 {c_mem}\nBs 0 s I=I(Vi)-c_mem*V(s)/tau_syn\n");
+
+  if (is_direct)
+    add(t, "* inputs as they are\nVd d 0 0\n");
 
   add(t, "* membrane\nCu u 0 {c_mem}\nBu 0 u I=(%s",
       w->has_line ? "V(l) >= 0.5 && V(m) < 0.5 ? c_mem*(calm-V(u))/edge : (" : "");
   add(t,
-      "V(q) >= 0.5 && V(t)*hold < held ? c_mem*(reset-V(u))/edge : %s+c_mem*(rest-V(u))/tau%s)\n"
+      "V(q) >= 0.5 && V(t)*hold < held ? c_mem*(reset-V(u))/edge : %s%s+c_mem*(rest-V(u))/tau%s)\n"
       "* comparator and latch\nCq q 0 {c_mem}\nBq 0 q I=c_mem*(((V(u) >= theta",
-      in, w->has_line ? ")" : "");
+      in, is_direct ? "+I(Vd)" : "", w->has_line ? ")" : "");
   add_conditions(w);
   add(t, " || V(q) >= 0.5) && V(t) < 1 ? 1 : 0)-V(q))/edge\n"
          "* timer\nCt t 0 {c_mem}\n"
@@ -330,9 +335,10 @@ static void add_column(writer *w, const mho_link *k, const arrays *a, int j) {
         add_cell(w, k, xb->role[b].letter, i, j, end, g);
     }
 
-    add(t, "V%s %s 0 0\nF%s 0 i_%s_%d V%s {", end, end, end, to, j, end);
+    bool is_direct = w->x->x && k->from == 0;
+    add(t, "V%s %s 0 0\nF%s 0 %c_%s_%d V%s {", end, end, end, is_direct ? 'd' : 'i', to, j, end);
     add_number(t, amplified * xb->role[b].gain);
-    add(t, "*i_unit/v_read}\n");
+    add(t, "*i_%s/v_read}\n", is_direct ? "direct" : "unit");
   }
 }
 
@@ -356,10 +362,11 @@ static mho_err add_crossbar(writer *w, const mho_link *k, mho_errinfo *ei) {
 
 static mho_err add_crossbars(writer *w, mho_errinfo *ei) {
   const mho_network *net = w->x->net;
-  mho__netlist_parameter(
-      &w->t, "i_unit", w->x->x ? C_MEM * w->v_unit / w->c->tau : C_MEM * w->v_unit / w->p,
-      w->x->x ? "A, that drives a potential to 1" : "A, that brings 1 in a pulse");
-  if (w->c->synapse == MHO_SYNAPSE_CURRENT && !w->x->x)
+  mho__netlist_parameter(&w->t, "i_unit", C_MEM * w->v_unit / w->p, "A, that brings 1 in a pulse");
+  if (w->x->x)
+    mho__netlist_parameter(&w->t, "i_direct", C_MEM * w->v_unit / w->c->tau,
+                           "A, that drives a potential to 1");
+  if (w->c->synapse == MHO_SYNAPSE_CURRENT)
     mho__netlist_parameter(&w->t, "tau_syn", w->c->tau_syn, "s, of currents");
 
   for (int i = 0; i < net->n_links; i++) {
@@ -401,6 +408,8 @@ static void add_neurons(writer *w, int l) {
   for (int j = 0; j < n; j++) {
     add(t, "X%s_%d i_%s_%d u_%s_%d q_%s_%d z_%s_%d n_%s_%d ", name, j, name, j, name, j, name, j,
         name, j, name, j);
+    if (w->x->x)
+      add(t, "d_%s_%d ", name, j);
     if (w->has_line)
       add(t, "o_%s l_%s ", name, name);
     if (w->has_winner)

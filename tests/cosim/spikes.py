@@ -144,6 +144,17 @@ def test_lines():
     run('netlist', 'line_one.yaml', '--spikes', '--neurons', '3', '--out', 'whole.cir')
 
 
+def test_direct_inputs_in_two_layers():
+    """The first layer is driven as inputs are, the second by spikes; each alone, and with the lines of inhibition."""
+    write('x.csv', 'a,b,c\n0.4,0.2,0\n0.4,0.2,1\n0.4,0.2,0\n0.4,0.2,1\n')
+    for inhibit in 'inhibit: none, winners: all', 'inhibit: line, inhibit_time: 6 ms, winners: one':
+        write('two.yaml', 'dataset: {name: table, path: x.csv, kind: classes, normalize: none, test: 1}\ndynamics: spiking\nrule: stdp\n'
+              f'network: {{hidden: [4, 2]}}\nneuron: {{synapse: current, refractory: 3 ms, {inhibit}, threshold: {{value: 0.15, law: '
+              'fixed}}\nsettle: {method: events, time: 60 ms, encode: {kind: direct}}\ntrain: {epochs: 1}\n')
+        _, values = netlist('two', 'two.yaml')
+        assert times(values, 't_h2_') and len(times(values, 't_h1_')) >= 4, values
+
+
 def test_another_device_fails():
     """The same netlist with its strongest devices at half their resistance fires otherwise."""
     with open(os.path.join(folder, 'events.cir'), encoding='utf-8') as f:
@@ -171,4 +182,5 @@ def test_refused():
 
 
 need_ngspice()
-main([test_constant_current, test_networks, test_files_of_spikes, test_traces, test_windows, test_lines, test_another_device_fails, test_refused])
+main([test_constant_current, test_networks, test_files_of_spikes, test_traces, test_windows, test_lines, test_direct_inputs_in_two_layers,
+      test_another_device_fails, test_refused])
