@@ -2,8 +2,8 @@
  *
  * A spike of an input is a pulse of p seconds at the read voltage on its word line, with the spike
  * in the middle; one of a neuron is a wave of 2 p that begins with it, v_read (1 - cos(pi t/p))/2,
- * whose area is the same, to 2e-3 whatever the steps of ngspice are. What crossbars make of it flows
- * from virtual grounds into the neurons:
+ * whose area is the same, to 2e-3 whatever the steps of ngspice are. What crossbars make of it
+ * flows from virtual grounds into the neurons:
  *
  *   delta     C du/dt = C (E - u)/tau + I: a pulse through a weight of 1 raises u by v_unit
  *   current   C dc/dt = -C c/tau_s + I, C du/dt = C (E - u + c)/tau
