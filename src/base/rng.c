@@ -5,8 +5,8 @@
  * the way to a deviate is written out and correctly rounded (no library function), so a deviate is
  * the same number however it is asked for: in a long fill, a short one, or among scattered cells.
  *
- * Deviates by the four (rng.h), of which there are by far the most, take the seven rounds from which
- * on Philox4x32 passes all tests of its source; the others ten.
+ * Deviates by the four (rng.h), of which there are by far the most, take the seven rounds from
+ * which on Philox4x32 passes all tests of its source; the others ten.
  *
  * Source: J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11.
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -137,8 +137,9 @@ static mho_meeting *meeting_of(const mho_slab_pulses *p, int s, int block) {
   return p->meeting + s * blocks_of(p->x->cols) + block;
 }
 
-/* What every column does: the slots in which it pulses, four of them a line, and -1 where its pulses
- * go up, and where they go down. The highest bit of what a line holds is set, see doublings(). */
+/* What every column does: the slots in which it pulses, four of them a line, and -1 where its
+ * pulses go up, and where they go down. The highest bit of what a line holds is set, see
+ * doublings(). */
 static void lay_out_all(mho_meeting *m, const int8_t *chop, int first, int width, int slots,
                         int row_size) {
   uint16_t half[2][MHO_DEVICE_BLOCK] = {0};

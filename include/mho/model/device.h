@@ -115,8 +115,8 @@ typedef struct mho_device_model {
    *  the bit what pulse and the caller, who clips to the bounds, do in turn. NULL: they do. */
   void (*series)(const mho_device_block *b, const mho_device_series *s);
   /** The pulses of the cells of a block, whose low, high and columns are set, of a model whose
-   *  steps are affine: many pulses then take one deviate. Values up to a multiple of 32 cells may be
-   *  looked at, whatever they are. Nullable; a model that has it has `series`, too. */
+   *  steps are affine: many pulses then take one deviate. Values up to a multiple of 32 cells may
+   *  be looked at, whatever they are. Nullable; a model that has it has `series`, too. */
   void (*affine)(const mho_device_block *b, mho_device_affine *out);
   /** Drive of a pulse at `fraction` of the voltage of a SET (set) or RESET pulse, as a factor of a
    *  whole pulse's: 1 at 1. A negative fraction is of the other polarity; what it does comes
