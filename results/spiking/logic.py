@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """logic.py - AND, OR and XOR as rates: 0.15 for 0, 0.75 for 1, and 0.5 beside them, on LINES lines each. To train on 240 samples,
-of both classes as many, or with --as-they-are of all four patterns as many; to test every pattern 25 times. Writes FOLDER/and,
-FOLDER/or, FOLDER/xor with train.csv and test.csv. Usage: results/spiking/logic.py FOLDER [LINES [--as-they-are]], LINES: 4"""
+of all four patterns as many, or with --equal of both classes as many; to test every pattern 25 times. Writes FOLDER/and,
+FOLDER/or, FOLDER/xor with train.csv and test.csv. Usage: results/spiking/logic.py FOLDER [LINES [--equal]], LINES: 4"""
 import pathlib
 import sys
 
@@ -12,7 +12,7 @@ SAMPLES = 240
 
 folder = pathlib.Path(sys.argv[1])
 lines = int(sys.argv[2]) if len(sys.argv) > 2 else 4
-as_they_are = '--as-they-are' in sys.argv
+has_equal_classes = '--equal' in sys.argv
 
 for name, function in FUNCTIONS.items():
     label = {pattern: function(*pattern) for pattern in PATTERNS}
@@ -23,7 +23,7 @@ for name, function in FUNCTIONS.items():
 
     def times(pattern):
         of_class = list(label.values()).count(label[pattern])
-        return SAMPLES // 4 if as_they_are else SAMPLES // 2 // of_class
+        return SAMPLES // 2 // of_class if has_equal_classes else SAMPLES // 4
 
     (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / name / 'train.csv').write_text(''.join(row(p) * times(p) for p in PATTERNS))

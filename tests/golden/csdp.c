@@ -1,6 +1,6 @@
 /* Contrastive-signal-dependent plasticity, in double precision: a small net by hand, step by step;
- * goodness against closed forms and finite differences; changes whose sign is that of their phase, on pairs of devices, too;
- * negatives, and what is refused.
+ * goodness against closed forms and finite differences; changes whose sign is that of their phase,
+ * on pairs of devices, too; negatives, and what is refused.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
 #include "rule/goodness.h"
