@@ -2,10 +2,11 @@
 # tolerance.sh - which spread of devices 300 neurons of simplified STDP tolerate (querlioz_300.yaml, 120,000 presentations): of
 # where cells start, of their steps, of g_min and of g_max, each relative to its own value, apart and together; with 50 % on all,
 # read noise, half-selected cells and wires in turn; and published cards. Half-selected cells and wires take 40 and 34 ms of a
-# core for a presentation where 0.4 do without, so that these are compared after 6,000 and by 2,000 test images. Prints tables of test accuracy and joule,
-# and draws tolerance.svg (gnuplot). Stopped at any time, it goes on where it was, from the runs kept beside it.
-# Usage: results/spiking/tolerance.sh [PART...], of spread, array, cards, tables (default: all of them; about an hour and a half on
-# two cores with JOBS=2, reckoned from some hundred presentations of each kind)
+# core for a presentation where 0.4 do without, so that these are compared after 6,000 and by 2,000 test images. Prints tables of
+# test accuracy and joule, and draws tolerance.svg (gnuplot). Stopped at any time, it goes on where it was, from the runs kept
+# beside it.
+# Usage: results/spiking/tolerance.sh [PART...], of spread, array, cards, tables (default: all of them; about an hour on two cores
+# with JOBS=2)
 # DB=file, JOBS=runs at once, SEEDS, SPREADS, CARDS, EPOCHS, IMAGES and TESTS (0: all) to train and to test on, SHORT and SHORT_TESTS
 # the same of short runs, MHO=command, PYTHON (with numpy) in the environment; MNIST in $MHO_DATA/mnist.
 set -eu
