@@ -50,6 +50,8 @@ static sums wanted(const char *keys, int hidden, int steps) {
 
   mho_state *state;
   mho_vars *vars;
+  void *own;
+  OK(rule->own_new(e, net, 1, &own, &ei));
   OK(mho_state_new(net, 1, MHO_STATE_INPUT, &state, &ei));
   OK(mho_state_add_variables(state, net, &scripted, &ei));
   OK(mho_vars_new(net, rule->var, rule->n_vars, 1, &vars, &ei));
@@ -61,6 +63,7 @@ static sums wanted(const char *keys, int hidden, int steps) {
                        .params = e->rule.params,
                        .state = {state},
                        .vars = vars,
+                       .own = own,
                        .targets = {.label = &label},
                        .n = 1,
                        .batch = 1,
@@ -77,6 +80,7 @@ static sums wanted(const char *keys, int hidden, int steps) {
   if (thread.settler->workspace_free)
     thread.settler->workspace_free(thread.workspace);
   free(thread.scratch);
+  rule->own_free(own);
   mho_vars_free(vars);
   mho_state_free(state);
   mho_trainer_free(t);

@@ -530,7 +530,7 @@ static void test_neurons_that_fire(void **state) {
 
 static void test_neurons_that_spike(void **state) {
   static const char *const configs[] = {
-      SPIKE_NET SPIKE_RUN "neuron: {threshold: {value: 0.1, spread: 0.02}}\n",
+      SPIKE_NET SPIKE_RUN "neuron: {refractory: 1 ms, threshold: {value: 0.1, spread: 0.02}}\n",
       SPIKE_NET SPIKE_RUN
       "neuron: {synapse: current, reset: value, inhibit: line, refractory: 2 ms,"
       " threshold: {value: 0.05, law: layer, least: 0.01}}\n",
