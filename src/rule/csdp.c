@@ -279,6 +279,7 @@ static void change_of_step(const mho_lesson *l, int connection, mho_change *out)
     if (keys->decay == 0)
       continue;
     mho_outer *decay = add_term(l, k, QUIET, spike, v, row, out);
+    decay->but = values_of(l, heard, k->from, row);
     decay->scale = keys->decay;
     decay->absolute = true;
   }

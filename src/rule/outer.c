@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "base/nonzero.h"
+#include "array/sparse_product.h"
 #include "mho/model/num.h"
 #include "rule/phase.h"
 
@@ -50,53 +50,62 @@ typedef struct product {
   int row0, n; /* rows */
 } product;
 
-enum { COLUMNS = 1024 }; /* that are looked at together for what is not 0 */
+/* What a line gets whose input is always 1: post itself, summed. */
+static void sum_post(const product *p, mho_real *out) {
+  int cols = p->k->xb->cols, positions = p->k->positions;
+  for (int j = 0; j < cols; j++)
+    out[j] = 0;
 
-/* What is not 0 of some columns of a sample. */
-typedef struct occupied {
-  int n;
-  int at[COLUMNS];
-  mho_real v[COLUMNS];
-} occupied;
-
-static void find_occupied(int n, const mho_real *e, occupied *found) {
-  found->n = 0;
-  for (int j = 0; j < n; j++) {
-    found->at[found->n] = j;
-    found->v[found->n] = e[j];
-    found->n += e[j] != 0;
+  for (int i = 0; i < p->term->n * positions; i++) {
+    const mho_real *e = p->term->post ? p->term->post + (size_t)i * (size_t)cols : p->ones;
+    for (int j = 0; j < cols; j++)
+      out[j] += e[j];
   }
 }
 
-/* out += x^T e of one sample, of those columns. */
-static void add_occupied(int m, int cols, const mho_real *x, const occupied *e, mho_real *out) {
-  for (int i = 0; i < m; i++) {
-    mho_real *row = out + (size_t)i * (size_t)cols;
-    if (x[i] == 0)
-      continue;
-    for (int k = 0; k < e->n; k++)
-      row[e->at[k]] += x[i] * e->v[k];
-  }
+/* The same in every row: of ones in front, which lines of a patch in the border have, too. */
+static void repeat_post(const product *p, int m, mho_real *out) {
+  size_t cols = (size_t)p->k->xb->cols;
+  sum_post(p, out);
+  for (int i = 1; i < m; i++)
+    memcpy(out + (size_t)i * cols, out, cols * sizeof *out);
 }
 
-/* multiply, sample after sample and without the zeros. */
-static void multiply_sparse(const product *p, int width, int m, mho_real *out) {
-  const mho_outer *t = p->term;
-  int cols = p->k->xb->cols;
-  occupied found;
+/* What row i does in n samples from s0 on. */
+static void take_row(const mho_real *pre, int width, int i, int s0, int n, mho_real *row) {
+  const mho_real *from = pre + (size_t)s0 * (size_t)width + i;
+  for (int s = 0; s < n; s++)
+    row[s] = from[(size_t)s * (size_t)width];
+}
 
-  memset(out, 0, (size_t)m * (size_t)cols * sizeof *out);
-  for (int s = 0; s < t->n; s++) {
-    const mho_real *x = t->pre + (size_t)s * (size_t)width + p->row0;
-    const mho_real *e = t->post + (size_t)s * (size_t)cols;
-    if (!mho__any_nonzero((size_t)m, x))
-      continue;
-    for (int j = 0; j < cols; j += COLUMNS) {
-      find_occupied(mho_min(cols - j, COLUMNS), e + j, &found);
-      if (found.n)
-        add_occupied(m, cols, x, &found, out + j);
+/* out = keep out + sign pre^T post of rows that are 0 in most samples. */
+static void add_spikes(const product *p, const mho_real *pre, int width, int m, mho_real sign,
+                       mho_real keep, mho_real *out) {
+  enum { SAMPLES = 512 }; /* at a time */
+  mho_real row[SAMPLES];
+  int cols = p->k->xb->cols, n = p->term->n;
+
+  for (int s0 = 0; s0 < n; s0 += SAMPLES) {
+    int some = mho_min(n - s0, SAMPLES);
+    const mho_real *post = p->term->post + (size_t)s0 * (size_t)cols;
+    for (int i = 0; i < m; i++) {
+      take_row(pre, width, p->row0 + i, s0, some, row);
+      mho__sparse_product(1, some, cols, sign, row, NULL, post, s0 ? 1 : keep,
+                          out + (size_t)i * (size_t)cols);
     }
   }
+}
+
+/* multiply of spikes, or of what is 1 but for spikes. */
+static void multiply_sparse(const product *p, int width, int m, mho_real *out) {
+  const mho_outer *t = p->term;
+  if (!t->but) {
+    add_spikes(p, t->pre, width, m, 1, 0, out);
+    return;
+  }
+
+  repeat_post(p, m, out);
+  add_spikes(p, t->but, width, m, -1, 1, out);
 }
 
 /* out = pre^T post of m of the `width` lines of a crossbar without patches. */
@@ -158,27 +167,6 @@ static void sum_patches(const product *p, int m, mho_real *out) {
       for (int j = 0; j < cols; j++)
         out[(size_t)i * (size_t)cols + (size_t)j] += p->patches[i];
   }
-}
-
-/* What a line gets whose input is always 1: post itself, summed. */
-static void sum_post(const product *p, mho_real *out) {
-  int cols = p->k->xb->cols, positions = p->k->positions;
-  for (int j = 0; j < cols; j++)
-    out[j] = 0;
-
-  for (int i = 0; i < p->term->n * positions; i++) {
-    const mho_real *e = p->term->post ? p->term->post + (size_t)i * (size_t)cols : p->ones;
-    for (int j = 0; j < cols; j++)
-      out[j] += e[j];
-  }
-}
-
-/* The same of ones in front, which every line of a patch has, those in the border, too. */
-static void repeat_post(const product *p, int m, mho_real *out) {
-  size_t cols = (size_t)p->k->xb->cols;
-  sum_post(p, out);
-  for (int i = 1; i < m; i++)
-    memcpy(out + (size_t)i * cols, out, cols * sizeof *out);
 }
 
 static void find_rows_of_patches(const product *p, int m, mho_real *out) {

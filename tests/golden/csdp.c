@@ -235,6 +235,26 @@ static double wanted(const mho_lesson *l, const char *name, bool absolute, int r
   return sum;
 }
 
+/* What an update takes, some rows of a part at a time, is that. */
+static void sums_are_wanted(const mho_lesson *l, int c, bool absolute) {
+  enum { MOST = 512 };
+  const mho_connection *k = &l->net->connection[c];
+  mho_change change = mho_change_of(now->rule, l, c);
+  mho_real sum[MOST], scratch[4 * MOST];
+  int rows = k->xb->rows, cols = k->xb->cols;
+  assert_in_range(rows * cols, 1, MOST);
+  assert_in_range(mho_change_scratch(l->net, 2, 2 * cols), 1, 4 * MOST);
+
+  for (int row0 = 0; row0 < rows; row0 += 2) {
+    int n = mho_min(2, rows - row0);
+    mho_change_sum(l->net, c, &change, absolute ? MHO_CHANGE_ABSOLUTE : MHO_CHANGE_GRADIENT, row0,
+                   n, sum, scratch);
+    for (int i = 0; i < n; i++)
+      for (int j = 0; j < cols; j++)
+        NEAR(sum[i * cols + j], wanted(l, k->name, absolute, row0 + i, j), 1e-14, 1e-18);
+  }
+}
+
 static double lateral_turn; /* 1, or -1 with the gradient's sign */
 
 static void golden_changes(const mho_lesson *l) {
@@ -249,6 +269,10 @@ static void golden_changes(const mho_lesson *l) {
       } else {
         is_moment(now, layer, row, &golden[now->steps - 2][row][layer - 1]);
       }
+  for (int c = 0; c < l->net->n_trained; c++) {
+    sums_are_wanted(l, c, false);
+    sums_are_wanted(l, c, true);
+  }
   if (now->steps < 4)
     return;
 

@@ -5,7 +5,7 @@
 
 #include "mho/base.h"
 
-#define MHO_ABI 19 /* of every registered struct; raised when one of them changes */
+#define MHO_ABI 20 /* of every registered struct; raised when one of them changes */
 
 /* ---------------------------------------------------------------- parameters */
 

@@ -31,9 +31,10 @@ typedef struct mho_outer {
   bool lines;   /**< of the crossbar's lines, bias row included, not of units */
   /** Past the optimizer: -rate times this is added to what the optimizer wants, as a decay is. */
   bool plain;
-  bool absolute; /**< past the rate, too: -1 times this is added */
-  bool unbiased; /**< its row of a bias is 0 */
-  bool sparse;   /**< most of post is 0, as of spikes and of traces: zeros are passed over */
+  bool absolute;       /**< past the rate, too: -1 times this is added */
+  bool unbiased;       /**< its row of a bias is 0 */
+  bool sparse;         /**< most of pre, or of `but`, is 0, as of spikes: zeros are passed over */
+  const mho_real *but; /**< [as pre] of a sparse term whose pre is 1 - but; NULL: pre is sparse */
 } mho_outer;
 
 /** Which terms of a change are summed. */
