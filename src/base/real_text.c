@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void mho__real_text(double v, char text[MHO_REAL_TEXT]) {
+const char *mho__real_text(double v, char text[MHO_REAL_TEXT]) {
   for (int digits = 15; digits <= 17; digits++) {
     snprintf(text, MHO_REAL_TEXT, "%.*g", digits, v);
     if (strtod(text, NULL) == v)
-      return;
+      break;
   }
+  return text;
 }

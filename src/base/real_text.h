@@ -5,7 +5,8 @@
 
 enum { MHO_REAL_TEXT = 32 }; /* characters that hold any */
 
-/** The shortest decimal that reads back as v: exact, and .985 has no tail. */
-void mho__real_text(double v, char text[MHO_REAL_TEXT]);
+/** The shortest decimal that reads back as v: exact, and .985 has no tail.
+ *  @return text. */
+const char *mho__real_text(double v, char text[MHO_REAL_TEXT]);
 
 #endif

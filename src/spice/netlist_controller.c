@@ -11,8 +11,8 @@
 
 #include <math.h>
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 static int classes_of(const mho_netlist_network *x) {
   return mho_network_classes(x->net);
@@ -34,18 +34,16 @@ void mho__controller_copy(mho_spice_text *t, const mho_layer *layer, int j) {
 
 /* e of a controller that drives the summed input to a number. */
 static void add_reach(mho_spice_text *t, const mho_netlist_network *x, int k) {
-  add(t, "Vr_%d r_%d 0 ", k, k);
-  add_number(t, x->v_unit * x->controller->reach[k]);
-  add(t, "\nBe_%d e_%d 0 V=(V(r_%d)-V(u_out_%d))/{v_unit}\n", k, k, k, k);
+  add(t, "Vr_%d r_%d 0 %s\nBe_%d e_%d 0 V=(V(r_%d)-V(u_out_%d))/{v_unit}\n", k, k,
+      number(x->v_unit * x->controller->reach[k]), k, k, k, k);
 }
 
 /* e of one that drives a probability: those of all outputs are exponentials over their sum, of
  * inputs less the first one's, as far as Newton's steps may go. */
 static void add_label(mho_spice_text *t, const mho_netlist_network *x, int k) {
-  add(t, "Vr_%d r_%d 0 ", k, k);
-  add_number(t, x->controller->label[k]);
+  add(t, "Vr_%d r_%d 0 %s\n", k, k, number(x->controller->label[k]));
   add(t,
-      "\nBs_%d s_%d 0 V=exp(min(max((V(u_out_%d)-V(u_out_0))/{v_unit},-60),60))\n"
+      "Bs_%d s_%d 0 V=exp(min(max((V(u_out_%d)-V(u_out_0))/{v_unit},-60),60))\n"
       "Be_%d e_%d 0 V=V(r_%d)-V(s_%d)/V(sum)\n",
       k, k, k, k, k, k, k);
 }

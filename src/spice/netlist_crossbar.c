@@ -12,8 +12,8 @@
 
 #include "array/weights.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 /* ---------------------------------------------------------------- banks */
 
@@ -30,10 +30,8 @@ static void add_gain(mho_spice_text *t, const mho_bank *role, bool first) {
     add(t, first ? "-" : " - ");
   else if (!first)
     add(t, " + ");
-  if (fabs(role->gain) != 1) {
-    add_number(t, fabs(role->gain));
-    add(t, "*");
-  }
+  if (fabs(role->gain) != 1)
+    add(t, "%s*", number(fabs(role->gain)));
 }
 
 /* "i(Vp0) - i(Vn0)": the currents of the banks on a sensed line, with their gains. */
@@ -201,9 +199,7 @@ static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
 static void add_resistance(mho_spice_text *t, const char *name, double ohm) {
   if (!(ohm > 0))
     return;
-  add(t, ".param %s=", name);
-  add_number(t, ohm);
-  add(t, "\n");
+  add(t, ".param %s=%s\n", name, number(ohm));
 }
 
 static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
@@ -218,12 +214,8 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
 
   add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
   for (int k = 0; k < mho__netlist_driven(x); k++) {
-    add(t, "Vin%d %c%d 0 ", k, x->transposed ? 'b' : 'w', k);
-    if (x->external)
-      add(t, "external");
-    else
-      add_number(t, x->v_in[k]);
-    add(t, "\n");
+    add(t, "Vin%d %c%d 0 %s\n", k, x->transposed ? 'b' : 'w', k,
+        x->external ? "external" : number(x->v_in[k]));
   }
 }
 
@@ -284,13 +276,10 @@ static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double 
     add_bit_node(t, x, sign, i, j);
   }
 
-  if (x->iv) {
-    add(t, "cell gs=");
-    add_number(t, g);
-  } else {
-    add_number(t, x->external ? mho__netlist_ohm(g) : 1 / g);
-  }
-  add(t, "\n");
+  if (x->iv)
+    add(t, "cell gs=%s\n", number(g));
+  else
+    add(t, "%s\n", number(x->external ? mho__netlist_ohm(g) : 1 / g));
 }
 
 /* A device that is read, with its I-V law; where that is no straight line ngspice's own tolerances

@@ -17,8 +17,8 @@
 #include "mho/spice.h"
 #include "spice/subckt.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 enum { STEPS = 60 }; /* time constants of a move in a pulse's width: e^-60 is below rounding */
 static const double WIDTH = 100e-9, V_PULSE = 1;
@@ -51,17 +51,9 @@ static mho_err describe(const mho_netlist_device *x, circuit *c, mho_errinfo *ei
 /* ---------------------------------------------------------------- the subcircuit */
 
 static void add_parameters(mho_spice_text *t, const circuit *c) {
-  add(t, " g_min=");
-  add_number(t, c->x->config->g_min);
-  add(t, " g_max=");
-  add_number(t, c->x->config->g_max);
-  add(t, " g0=0.5\n");
-
-  for (int i = 0; i < c->s.n; i++) {
-    add(t, "+ %s=", c->s.param[i].name);
-    add_number(t, c->s.param[i].value);
-    add(t, "\n");
-  }
+  add(t, " g_min=%s g_max=%s g0=0.5\n", number(c->x->config->g_min), number(c->x->config->g_max));
+  for (int i = 0; i < c->s.n; i++)
+    add(t, "+ %s=%s\n", c->s.param[i].name, number(c->s.param[i].value));
 }
 
 /* The current between the electrodes, by the I-V law of the config. */
@@ -130,10 +122,8 @@ static void add_subcircuit(mho_spice_text *t, const circuit *c) {
   if (has_rate(c)) {
     add(t, " w=%.9g k=%.12g", c->width, 1e-9 / c->width);
   } else {
-    add(t, " v_th=");
-    add_number(t, 0.5 * fmin(fabs(c->v_set), fabs(c->v_reset)));
-    add(t, " k=");
-    add_number(t, 1e-9 * STEPS / c->width);
+    add(t, " v_th=%s k=%s", number(0.5 * fmin(fabs(c->v_set), fabs(c->v_reset))),
+        number(1e-9 * STEPS / c->width));
   }
   add_parameters(t, c);
 
@@ -206,9 +196,7 @@ static void add_pulse_train(mho_spice_text *t, const circuit *c) {
         v, at + edge + c->width, rest);
   }
 
-  add(t, ")\nXd d 0 mem_%s g0=", c->x->model->entry.id);
-  add_number(t, c->x->start);
-  add(t, "\n");
+  add(t, ")\nXd d 0 mem_%s g0=%s\n", c->x->model->entry.id, number(c->x->start));
 }
 
 static void add_tran(mho_spice_text *t, const circuit *c) {

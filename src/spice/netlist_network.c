@@ -12,8 +12,8 @@
 #include "mho/spice.h"
 #include "spice/netlist_controller.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 /* ---------------------------------------------------------------- what is asked for */
 
@@ -191,12 +191,9 @@ static bool has_banks_alone(const mho_network *net) {
 
 static void add_other_banks_head(mho_spice_text *t, const mho_network *net) {
   const mho_crossbar *x = net->array.crossbar;
-  for (int k = first_alone(x); k < x->n_banks; k++) {
-    add(t, "* %c_<link>_<j> ends the lines of the %s devices, whose currents count ",
-        x->role[k].letter, x->role[k].title);
-    add_number(t, x->role[k].gain);
-    add(t, " times\n");
-  }
+  for (int k = first_alone(x); k < x->n_banks; k++)
+    add(t, "* %c_<link>_<j> ends the lines of the %s devices, whose currents count %s times\n",
+        x->role[k].letter, x->role[k].title, number(x->role[k].gain));
 }
 
 static void add_head(mho_spice_text *t, const mho_netlist_network *x) {
@@ -252,11 +249,7 @@ static void add_subcircuits(mho_spice_text *t, const mho_netlist_network *x) {
 }
 
 static void add_source(mho_spice_text *t, const mho_netlist_network *x, double v) {
-  if (x->external)
-    add(t, "external");
-  else
-    add_number(t, v);
-  add(t, "\n");
+  add(t, "%s\n", x->external ? "external" : number(v));
 }
 
 static void add_inputs(mho_spice_text *t, const mho_netlist_network *x) {
@@ -280,9 +273,7 @@ static void add_errors(mho_spice_text *t, const mho_netlist_network *x) {
     if (x->external) {
       add(t, "Ve_%d e_%d 0 external\n", k, k);
     } else {
-      add(t, "Ee_%d e_%d 0 nudge 0 ", k, k);
-      add_number(t, -x->nudge * x->v_read * x->error[k]);
-      add(t, "\n");
+      add(t, "Ee_%d e_%d 0 nudge 0 %s\n", k, k, number(-x->nudge * x->v_read * x->error[k]));
     }
   }
 }
@@ -343,10 +334,8 @@ static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, cons
     return;
 
   const char *from = name_of(x, k->from), *to = name_of(x, k->to);
-  add(t, "* %s amplifiers of its lines, of this gain\n.param gain_%s_%s=",
-      driver == 'f' ? "feedback" : "forward", from, to);
-  add_number(t, (double)k->scale);
-  add(t, "\n");
+  add(t, "* %s amplifiers of its lines, of this gain\n.param gain_%s_%s=%s\n",
+      driver == 'f' ? "feedback" : "forward", from, to, number((double)k->scale));
 
   for (int j = 0; j < x->net->layer[k->from].n; j++) {
     add(t, "E%c_%s_%s_%d ", driver, from, to, j);
@@ -392,9 +381,7 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
   mho__netlist_resistor(name, sign, l->from, l->to, i, j);
   add(t, "R%s ", name + 1);
   add_driver(t, x, l->k, i);
-  add(t, "%c_%s_%s_%d ", sign, l->from, l->to, j);
-  add_number(t, mho__netlist_ohm(g));
-  add(t, "\n");
+  add(t, "%c_%s_%s_%d %s\n", sign, l->from, l->to, j, number(mho__netlist_ohm(g)));
 }
 
 /* The sense amplifiers at the ends of line j: of the pair, and of every other bank. */
@@ -407,10 +394,10 @@ static void add_amplifier(mho_spice_text *t, const link_text *l, int j) {
 
   for (int k = alone; k < l->xb->n_banks; k++) {
     char sign = l->xb->role[k].letter;
-    add(t, "X%c_%s_%s_%d %c_%s_%s_%d %c_%s_%d sense_alone gain={", sign, l->from, l->to, j, sign,
-        l->from, l->to, j, l->target, l->to, j);
-    add_number(t, l->xb->role[k].gain);
-    add(t, "*v_unit/(v_read*r_mem*g_%s_%s)}\n", l->from, l->to);
+    add(t,
+        "X%c_%s_%s_%d %c_%s_%s_%d %c_%s_%d sense_alone gain={%s*v_unit/(v_read*r_mem*g_%s_%s)}\n",
+        sign, l->from, l->to, j, sign, l->from, l->to, j, l->target, l->to, j,
+        number(l->xb->role[k].gain), l->from, l->to);
   }
 }
 
@@ -419,10 +406,8 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
   bool transposed = l->k->transposed;
   int in = mho_link_inputs(x->net, l->k), out = mho_link_outputs(x->net, l->k);
 
-  add(t, "\n* crossbar %s -> %s%s (S of a weight of 1; ohm)\n.param g_%s_%s=", l->from, l->to,
-      transposed ? ", the transposed one" : "", l->from, l->to);
-  add_number(t, l->g_unit);
-  add(t, "\n");
+  add(t, "\n* crossbar %s -> %s%s (S of a weight of 1; ohm)\n.param g_%s_%s=%s\n", l->from, l->to,
+      transposed ? ", the transposed one" : "", l->from, l->to, number(l->g_unit));
   add_amplifiers(t, x, l->k);
 
   for (int i = 0; i < in; i++)

@@ -28,8 +28,8 @@
 #include "spice/netlist_crossbar.h"
 #include "spice/netlist_resistors.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 #define RECTIFIER_ON 1e11
 
@@ -222,9 +222,7 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_resistors *x,
                        const mho_resistor_units *unit) {
   add(t, "\n* inputs (V)\n");
   for (int i = 0; i < x->net->layer[0].n; i++) {
-    add(t, "Vx_%d x_%d 0 ", i, i);
-    add_number(t, unit->volts * x->x[i]);
-    add(t, "\n");
+    add(t, "Vx_%d x_%d 0 %s\n", i, i, number(unit->volts * x->x[i]));
   }
 }
 
@@ -277,8 +275,7 @@ static void add_segments(mho_spice_text *t, const mho_network *net, int l, int i
     else
       add_driver(t, net, l - 1, i);
     add_word_node(t, net, l, i, j);
-    add_number(t, wires->r_word);
-    add(t, "\n");
+    add(t, "%s\n", number(wires->r_word));
   }
 
   bool is_last = (i + 1) % rows == 0 || i + 1 == x->rows;
@@ -289,8 +286,7 @@ static void add_segments(mho_spice_text *t, const mho_network *net, int l, int i
       add(t, "v_%s_%d ", to, j);
     else
       add_bit_node(t, net, l, i + 1, j);
-    add_number(t, wires->r_bit);
-    add(t, "\n");
+    add(t, "%s\n", number(wires->r_bit));
   }
 }
 
@@ -309,8 +305,7 @@ static void add_lines(mho_spice_text *t, const mho_network *net, int l,
       add(t, "R_%s_%s_%d_%d ", from, to, i, j);
       add_word_node(t, net, l, i, j);
       add_bit_node(t, net, l, i, j);
-      add_number(t, 1 / (g * units->siemens));
-      add(t, "\n");
+      add(t, "%s\n", number(1 / (g * units->siemens)));
     }
 }
 
@@ -331,9 +326,7 @@ static void add_conductance(mho_spice_text *t, const mho_netlist_resistors *x, i
     add(t, "0 ");
   else
     add_driver(t, net, l - 1, unit);
-  add(t, "v_%s_%d ", net->layer[l].name, j);
-  add_number(t, mho__resistor_ohm(g, units));
-  add(t, "\n");
+  add(t, "v_%s_%d %s\n", net->layer[l].name, j, number(mho__resistor_ohm(g, units)));
 }
 
 static void add_conductances(mho_spice_text *t, const mho_netlist_resistors *x, int l,
@@ -356,9 +349,8 @@ static void add_conductances(mho_spice_text *t, const mho_netlist_resistors *x, 
     return;
   add(t, "* biases of %s (A)\n", to);
   for (int j = 0; j < net->layer[l].n; j++) {
-    add(t, "Ib_%s_%d 0 v_%s_%d ", to, j, to, j);
-    add_number(t, units->amperes * (double)bias[j % k->xb->cols]);
-    add(t, "\n");
+    add(t, "Ib_%s_%d 0 v_%s_%d %s\n", to, j, to, j,
+        number(units->amperes * (double)bias[j % k->xb->cols]));
   }
 }
 
@@ -373,10 +365,8 @@ static void add_rectifier(mho_spice_text *t, const mho_network *net, int l, int 
     return;
   }
 
-  add(t, "Xd_%s_%d d_%s_%d rectifier_%s\nVt_%s_%d v_%s_%d d_%s_%d ", name, j, name, j, way, name, j,
-      name, j, name, j);
-  add_number(t, volts * (double)thresholds[j]);
-  add(t, "\n");
+  add(t, "Xd_%s_%d d_%s_%d rectifier_%s\nVt_%s_%d v_%s_%d d_%s_%d %s\n", name, j, name, j, way,
+      name, j, name, j, name, j, number(volts * (double)thresholds[j]));
 }
 
 /* The amplifier behind a node. */
@@ -384,17 +374,11 @@ static void add_amplifier(mho_spice_text *t, const mho_network *net, int l, int 
   const char *name = net->layer[l].name;
   const mho_real *gains = mho_resistive_gains(net, l);
   const mho_real *currents = mho_resistive_currents(net, l);
-  add(t, "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 ", name, j, name, j, name, j);
-  if (gains)
-    add_number(t, (double)gains[j] * net->resistive->voltage);
-  else
-    add(t, "{gain_voltage}");
-  add(t, "\nVm_%s_%d m_%s_%d a_%s_%d 0\nFa_%s_%d v_%s_%d 0 Vm_%s_%d ", name, j, name, j, name, j,
-      name, j, name, j, name, j);
-  if (currents)
-    add_number(t, (double)currents[j] * net->resistive->current);
-  else
-    add(t, "{gain_current}");
+  add(t, "Ea_%s_%d m_%s_%d 0 v_%s_%d 0 %s\n", name, j, name, j, name, j,
+      gains ? number((double)gains[j] * net->resistive->voltage) : "{gain_voltage}");
+  add(t, "Vm_%s_%d m_%s_%d a_%s_%d 0\nFa_%s_%d v_%s_%d 0 Vm_%s_%d %s", name, j, name, j, name, j,
+      name, j, name, j, name, j,
+      currents ? number((double)currents[j] * net->resistive->current) : "{gain_current}");
   add(t, "\n");
 }
 
@@ -429,9 +413,8 @@ static void add_nudge(mho_spice_text *t, const mho_netlist_resistors *x,
       add(t, "In_%d 0 v_%s_%d 0\n", k, name, k);
     if (x->by_current && !x->altered)
       continue;
-    add(t, "Vy_%d y_%d 0 ", k, k);
-    add_number(t, unit->volts * x->target[k]);
-    add(t, "\nRn_%d v_%s_%d y_%d 1e30\n", k, name, k, k);
+    add(t, "Vy_%d y_%d 0 %s\nRn_%d v_%s_%d y_%d 1e30\n", k, k, number(unit->volts * x->target[k]),
+        k, name, k, k);
   }
 }
 
@@ -472,9 +455,7 @@ static void add_prints(mho_spice_text *t, const mho_network *net, const char *ph
 static void add_alters(mho_spice_text *t, const mho_netlist_resistors *x) {
   for (int k = 0; k < mho_network_classes(x->net); k++) {
     mho_resistor_alter a = mho__resistor_nudge(x, k);
-    add(t, "alter %s %s = ", a.device, a.parameter);
-    add_number(t, a.value);
-    add(t, "\n");
+    add(t, "alter %s %s = %s\n", a.device, a.parameter, number(a.value));
   }
 }
 

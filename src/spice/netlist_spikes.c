@@ -34,8 +34,8 @@
 #include "mho/spice.h"
 #include "spice/netlist_crossbar.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 #define C_MEM  1e-12 /* F */
 #define V_FIRE 0.5   /* V, of the threshold neuron.threshold.value */
@@ -233,11 +233,6 @@ static void add_subcircuits(writer *w) {
 
 /* ---------------------------------------------------------------- inputs */
 
-static void add_number_after(mho_spice_text *t, double v) {
-  add(t, " ");
-  add_number(t, v);
-}
-
 /* Pulses of an input, whose middles are its spikes. */
 static void add_pulses(writer *w, int i) {
   mho_spice_text *t = &w->t;
@@ -250,10 +245,8 @@ static void add_pulses(writer *w, int i) {
     double middle = fmax(s->time, half + edge);
     const double at[] = {middle - half - edge / 2, middle - half + edge / 2,
                          middle + half - edge / 2, middle + half + edge / 2};
-    for (int m = 0; m < MHO_COUNT(at); m++) {
-      add_number_after(t, at[m]);
-      add_number_after(t, m == 1 || m == 2 ? v : 0);
-    }
+    for (int m = 0; m < MHO_COUNT(at); m++)
+      add(t, " %s %s", number(at[m]), number(m == 1 || m == 2 ? v : 0));
     add(t, "\n+");
   }
   add(t, ")\n");
@@ -269,9 +262,7 @@ static void add_inputs(writer *w) {
       add_pulses(w, i);
       continue;
     }
-    add(t, "Vx_%d x_%d 0 ", i, i);
-    add_number(t, w->x->net->array.read_voltage * w->x->x[i]);
-    add(t, "\n");
+    add(t, "Vx_%d x_%d 0 %s\n", i, i, number(w->x->net->array.read_voltage * w->x->x[i]));
   }
 }
 
@@ -312,9 +303,7 @@ static void add_cell(writer *w, const mho_link *k, char sign, int i, int j, cons
   char name[MHO_NETLIST_NAME], line[MHO_NETLIST_NAME];
   mho__netlist_resistor(name, sign, from, to, i, j);
   mho__spike_line(w, k->from, i, line);
-  add(&w->t, "R%s %s %s ", name + 1, line, end);
-  add_number(&w->t, mho__netlist_ohm(g));
-  add(&w->t, "\n");
+  add(&w->t, "R%s %s %s %s\n", name + 1, line, end, number(mho__netlist_ohm(g)));
 }
 
 /* The devices of column j, the virtual grounds at their ends, and what flows on into the neuron. */
@@ -336,9 +325,9 @@ static void add_column(writer *w, const mho_link *k, const arrays *a, int j) {
     }
 
     bool is_direct = w->x->x && k->from == 0;
-    add(t, "V%s %s 0 0\nF%s 0 %c_%s_%d V%s {", end, end, end, is_direct ? 'd' : 'i', to, j, end);
-    add_number(t, amplified * xb->role[b].gain);
-    add(t, "*i_%s/v_read}\n", is_direct ? "direct" : "unit");
+    add(t, "V%s %s 0 0\nF%s 0 %c_%s_%d V%s {%s*i_%s/v_read}\n", end, end, end,
+        is_direct ? 'd' : 'i', to, j, end, number(amplified * xb->role[b].gain),
+        is_direct ? "direct" : "unit");
   }
 }
 
@@ -414,21 +403,12 @@ static void add_neurons(writer *w, int l) {
       add(t, "o_%s l_%s ", name, name);
     if (w->has_winner)
       add(t, "e_%s_%d w_%s_%d ", name, j, name, n - 1);
-    add(t, "lif tau=");
-    add_number(t, tau_of(w, l, j));
-    add(t, " theta=");
-    add_number(t, w->v_unit * w->x->theta[l][j]);
-    add(t, " rest=");
-    add_number(t, w->v_unit * w->c->rest);
-    add(t, " reset=");
-    add_number(t, subtracts ? 0 : w->v_unit * w->c->reset_to);
-    if (w->has_line) {
-      add(t, " calm=");
-      add_number(t, w->v_unit * (subtracts ? w->c->rest : w->c->reset_to));
-    }
-    add(t, "\n.ic v(u_%s_%d)=", name, j);
-    add_number(t, w->v_unit * w->c->rest);
-    add(t, "\n");
+    add(t, "lif tau=%s theta=%s rest=%s reset=%s", number(tau_of(w, l, j)),
+        number(w->v_unit * w->x->theta[l][j]), number(w->v_unit * w->c->rest),
+        number(subtracts ? 0 : w->v_unit * w->c->reset_to));
+    if (w->has_line)
+      add(t, " calm=%s", number(w->v_unit * (subtracts ? w->c->rest : w->c->reset_to)));
+    add(t, "\n.ic v(u_%s_%d)=%s\n", name, j, number(w->v_unit * w->c->rest));
   }
 }
 
@@ -495,12 +475,7 @@ static void add_control(writer *w) {
   add(t, "\n.options method=trap reltol=1e-4\n\n"
          "* the core, exactly between events: s, but for a pulse or two\n");
   add_results(w, true);
-  add(t, "\n.control\ntran ");
-  add_number(t, w->p);
-  add_number_after(t, w->x->stop);
-  add(t, " 0 ");
-  add_number(t, w->p / STEPS);
-  add(t, " uic\n");
+  mho__netlist_transient(t, w->p, w->x->stop, w->p / STEPS);
   add_results(w, false);
   add(t, "quit\n.endc\n.end\n");
 }

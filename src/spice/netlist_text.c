@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/real_text.h"
-
 static bool reserve(mho_spice_text *t, size_t more) {
   if (t->failed || more < t->capacity - t->n)
     return !t->failed;
@@ -45,16 +43,8 @@ void mho__spice_text_add(mho_spice_text *t, const char *format, ...) {
   va_end(again);
 }
 
-void mho__spice_text_add_number(mho_spice_text *t, double v) {
-  char number[MHO_REAL_TEXT];
-  mho__real_text(v, number);
-  mho__spice_text_add(t, "%s", number);
-}
-
 void mho__netlist_parameter(mho_spice_text *t, const char *name, double v, const char *what) {
-  mho__spice_text_add(t, ".param %s=", name);
-  mho__spice_text_add_number(t, v);
-  mho__spice_text_add(t, " ; %s\n", what);
+  mho__spice_text_add(t, ".param %s=%s ; %s\n", name, mho__spice_number(v), what);
 }
 
 void mho__netlist_title(mho_spice_text *t, const char *title) {
@@ -64,12 +54,15 @@ void mho__netlist_title(mho_spice_text *t, const char *title) {
   mho__spice_text_add(t, "\n");
 }
 
+void mho__netlist_transient(mho_spice_text *t, double print, double stop, double most) {
+  mho__spice_text_add(t, "\n.control\ntran %s %s 0 %s uic\n", mho__spice_number(print),
+                      mho__spice_number(stop), mho__spice_number(most));
+}
+
 void mho__netlist_expect(mho_spice_text *t, const char *name, int index, double value,
                          double margin, const char *unit) {
   mho__spice_text_add(t, "* expect %s", name);
   if (index >= 0)
     mho__spice_text_add(t, "%d", index);
-  mho__spice_text_add(t, " = ");
-  mho__spice_text_add_number(t, value);
-  mho__spice_text_add(t, " +- %.2g %s\n", margin, unit);
+  mho__spice_text_add(t, " = %s +- %.2g %s\n", mho__spice_number(value), margin, unit);
 }

@@ -21,8 +21,8 @@
 #include "spice/netlist_text.h"
 #include "spice/subckt.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 #define STEPS 50   /* of ngspice in the shortest piece, at least */
 #define EDGE  1e-4 /* of the shortest piece, from corner to corner */
@@ -114,10 +114,7 @@ static void add_ends(ends *e, const mho_wave *wave) {
 
 /* A corner of a line's source: at a time of ngspice, so long after its spike. */
 static void add_corner(writer *w, double time, double since) {
-  add(&w->t, "\n+ ");
-  add_number(&w->t, time);
-  add(&w->t, " ");
-  add_number(&w->t, since / w->t_wave);
+  add(&w->t, "\n+ %s %s", number(time), number(since / w->t_wave));
 }
 
 /* Corners from behind a spike to the next one, about the ends that do not coincide with others. */
@@ -199,24 +196,10 @@ static void add_wave(writer *w, const char *name, const mho_wave *wave) {
   add(t, ".subckt %s s v\nBv v 0 V=V(s) < 0 ? 0 : ", name);
   for (int i = 0; i < wave->n; i++) {
     const mho_wave_piece *p = &wave->piece[i];
-    add(t, "\n+ V(s)*t_wave < ");
-    add_number(t, p->end);
-    add(t, " ? ");
-    add_number(t, p->a);
-    add(t, "+(V(s)*t_wave-");
-    add_number(t, p->start);
-    add(t, ")*(");
-    add_number(t, p->b);
-    add(t, ")");
-    if (p->c != 0) {
-      add(t, "+(");
-      add_number(t, p->c);
-      add(t, ")*exp(-(V(s)*t_wave-");
-      add_number(t, p->start);
-      add(t, ")/(");
-      add_number(t, p->tau);
-      add(t, "))");
-    }
+    add(t, "\n+ V(s)*t_wave < %s ? %s+(V(s)*t_wave-%s)*(%s)", number(p->end), number(p->a),
+        number(p->start), number(p->b));
+    if (p->c != 0)
+      add(t, "+(%s)*exp(-(V(s)*t_wave-%s)/(%s))", number(p->c), number(p->start), number(p->tau));
     add(t, " :");
   }
   add(t, " 0\n.ends\n");
@@ -283,9 +266,8 @@ static void add_cell(writer *w, int c, int i, int j) {
   add(&w->t, "X%s", name);
   add_node(w, "row", k->from, i);
   add_node(w, "col", k->to, j);
-  add(&w->t, " mem_%s g0=", w->x->model->entry.id);
-  add_number(&w->t, (w->x->before[c][at(w, c, i, j)] - d->g_min) / (d->g_max - d->g_min));
-  add(&w->t, "\n");
+  add(&w->t, " mem_%s g0=%s\n", w->x->model->entry.id,
+      number((w->x->before[c][at(w, c, i, j)] - d->g_min) / (d->g_max - d->g_min)));
 }
 
 static void add_save(writer *w, int c, int i, int j) {
@@ -320,13 +302,7 @@ static void add_control(writer *w) {
   for_cells(w, expect_cell);
   add(t, "\n");
   for_cells(w, add_save);
-  add(t, "\n.control\ntran ");
-  add_number(t, w->step);
-  add(t, " ");
-  add_number(t, w->lead + w->x->stop);
-  add(t, " 0 ");
-  add_number(t, w->step);
-  add(t, " uic\n");
+  mho__netlist_transient(t, w->step, w->lead + w->x->stop, w->step);
   for_cells(w, print_cell);
   add(t, "quit\n.endc\n.end\n");
 }

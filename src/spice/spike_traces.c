@@ -18,8 +18,8 @@
 #include "dynamics/spike_trace.h"
 #include "spice/spike_circuit.h"
 
-#define add        mho__spice_text_add
-#define add_number mho__spice_text_add_number
+#define add    mho__spice_text_add
+#define number mho__spice_number
 
 static const double OF_PEAK = 1e-3, OF_DECAY = 1e-2; /* margins */
 static const double AWAY = 4;                        /* pulses that a trace is read beside one */
@@ -124,14 +124,11 @@ static void add_trace(mho_spike_circuit *w, const trace *z, bool expects) {
   name_of(w, z, name);
   mho__spike_line(w, z->layer, z->unit, line);
 
-  add(&w->t, "X%s %s %s %s tau=", name, line, name, lines->is_window ? "window" : "trace");
-  add_number(&w->t, lines->is_window ? z->tau - end : z->tau);
-  if (!lines->is_window) {
-    add(&w->t, " keep=");
-    add_number(&w->t, lines->form == MHO_TRACE_ALL ? exp(-w->p / z->tau) : 0);
-    add(&w->t, " rise=");
-    add_number(&w->t, exp(-end / z->tau));
-  }
+  add(&w->t, "X%s %s %s %s tau=%s", name, line, name, lines->is_window ? "window" : "trace",
+      number(lines->is_window ? z->tau - end : z->tau));
+  if (!lines->is_window)
+    add(&w->t, " keep=%s rise=%s", number(lines->form == MHO_TRACE_ALL ? exp(-w->p / z->tau) : 0),
+        number(exp(-end / z->tau)));
   add(&w->t, "\n");
 }
 
@@ -218,9 +215,7 @@ static void print_trace(mho_spike_circuit *w, const trace *z, bool expects) {
       mho__netlist_expect(t, value, -1, level, margin, "");
       continue;
     }
-    add(t, "meas tran %s find v(%s) at=", value, name);
-    add_number(t, at[k]);
-    add(t, "\nprint %s\n", value);
+    add(t, "meas tran %s find v(%s) at=%s\nprint %s\n", value, name, number(at[k]), value);
   }
 
   snprintf(value, sizeof value, "decay_%s", name);
@@ -228,9 +223,7 @@ static void print_trace(mho_spike_circuit *w, const trace *z, bool expects) {
     mho__netlist_expect(t, value, -1, z->tau, OF_DECAY * z->tau, "s");
     return;
   }
-  add(t, "let %s=", value);
-  add_number(t, c.to - c.from);
-  add(t, "/ln(%s_1/%s_2)\nprint %s\n", name, name, value);
+  add(t, "let %s=%s/ln(%s_1/%s_2)\nprint %s\n", value, number(c.to - c.from), name, name, value);
 }
 
 /* When a row first stops being active. */
