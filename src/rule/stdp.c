@@ -468,6 +468,13 @@ static void find_factors(scaling *s, int cols, double wanted) {
   }
 }
 
+/* Columns are written row by row, so that cells of a later row are fetched meanwhile. */
+static void fetch_cells(const mho_crossbar *x, const scaling *s, int row) {
+  for (int k = 0; row < x->rows && k < s->n; k++)
+    mho_crossbar_fetch(x, (size_t)row * (size_t)x->cols + (size_t)s->from[k],
+                       s->to[k] - s->from[k]);
+}
+
 /* Write the cells of a row that are in columns from .. to-1. */
 static void scale_cells(const mho_lesson *l, int c, int row, int from, int to,
                         mho_pulse_counts *counts) {
@@ -492,6 +499,7 @@ static void normalize(const mho_lesson *l) {
   const stdp *own = l->params;
   scaling *s = l->own;
   bool learns = l->applies == MHO_APPLY_STEP;
+  enum { AHEAD = 8 }; /* rows */
   if (own->normalize <= 0 || !learns)
     return;
 
@@ -500,9 +508,11 @@ static void normalize(const mho_lesson *l) {
     s->counts[c] = (mho_pulse_counts){.reads = (double)x->rows * x->cols};
     sum_columns(x, s->factor);
     find_factors(s, x->cols, own->normalize);
-    for (int i = 0; i < x->rows; i++)
+    for (int i = 0; i < x->rows; i++) {
+      fetch_cells(x, s, i + AHEAD);
       for (int k = 0; k < s->n; k++)
         scale_cells(l, c, i, s->from[k], s->to[k], &s->counts[c]);
+    }
   }
   pass_counts(l);
 }

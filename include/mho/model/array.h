@@ -366,6 +366,8 @@ MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_
  *  not written. `step` numbers the programming step. @return how many were clipped. */
 MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw,
                              uint64_t step);
+/** Fetch what a write of cells first .. first+n-1 will look at, on the way to the processor. */
+MHO_API void mho_crossbar_fetch(const mho_crossbar *x, size_t first, int n);
 /** Banks of a crossbar of this mapping and device: MHO_BANKS_MAX at most. */
 MHO_API int mho_mapping_banks(const mho_mapping *m, const mho_device_config *config);
 /** The banks of a crossbar that bank k of its mapping is, one for every device of a cell: how many,
