@@ -90,31 +90,9 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   mho__window(v->p[0] + first, v->p[1] + first, v->drive + first, x, f);
 }
 
-/* Normalized conductance of x under a resistance law, with r = g_max/g_min; in whole vectors, as
- * exp and ln are. */
-static void g_of_x(const mho_device_block *b, const float *x, float *g) {
-  MHO_VECTOR(e);
-  float law = b->col[LAW][0]; /* the same for all cells of a model */
-
-  /* e = r^x */
-  mho__load(b->n, b->col[RATIO], e);
-  mho__vlog(b->n, e);
-  for (int i = 0; i < b->n; i++)
-    e[i] *= x[i];
-  mho__vexp(b->n, e);
-
-  for (int i = 0; i < b->n; i++) {
-    float r = b->col[RATIO][i], linear = (r / (x[i] + r * (1 - x[i])) - 1) / (r - 1);
-    g[i] = law == R_LINEAR ? linear : (e[i] - 1) / (r - 1);
-  }
-}
-
-/* x of the block's g; x is an MHO_VECTOR. */
-static void x_of_g(const mho_device_block *b, float *x) {
-  MHO_VECTOR(l);
-  float q[MHO_DEVICE_BLOCK], law = b->col[LAW][0];
-
-  /* q = G/g_min, x = ln q, l = ln r */
+/* Of the block's g, with r = g_max/g_min: q = G/g_min, l = ln r, and x under a resistance law. In
+ * whole vectors, as ln is. */
+static void x_of_g(const mho_device_block *b, float *q, float *l, float *x) {
   for (int i = 0; i < b->n; i++)
     x[i] = q[i] = mho__most(1 + (b->col[RATIO][i] - 1) * b->g[i], 1);
   mho__vlog(b->n, x);
@@ -122,9 +100,22 @@ static void x_of_g(const mho_device_block *b, float *x) {
   mho__vlog(b->n, l);
 
   for (int i = 0; i < b->n; i++) {
-    float r = b->col[RATIO][i];
-    x[i] = mho__unit(law == R_LINEAR ? (r - r / q[i]) / (r - 1) : x[i] / l[i]);
+    float r = b->col[RATIO][i], linear = (r - r / q[i]) / (r - 1);
+    x[i] = mho__unit(b->col[LAW][i] == R_LINEAR ? linear : x[i] / l[i]);
   }
+}
+
+/* By how much g grows where x does by dx, from q = G/g_min and r, if R is linear in x: with
+ * u = R g_max = r/q it falls by (r - 1) dx, and g = (r/u - 1)/(r - 1) grows by r dx/(u u'). */
+static inline float growth_linear(float q, float r, float dx) {
+  float u = r / q, end = mho__most(u - (r - 1) * dx, 1);
+  return r * dx / (u * end);
+}
+
+/* e^y - 1 by e = e^y, or, where that has lost its digits, by its series. */
+static inline float exp_less_one(float y, float e) {
+  float series = y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5))));
+  return fabsf(y) < 0.1f ? series : e - 1;
 }
 
 /* A pulse on cells whose conductance is linear in x. */
@@ -135,20 +126,28 @@ static void pulse_linear(const mho_device_block *b, mho_voltage *v) {
   mho__voltage_answer(b, v->moved, NOISE);
 }
 
-/* A pulse on cells with a resistance law: by the conductances of x before and after it. */
+/* A pulse on cells with a resistance law. Conductances before and after it would be a small
+ * difference of large numbers. */
 static void pulse_resistance(const mho_device_block *b, mho_voltage *v) {
-  float before[MHO_DEVICE_BLOCK], after[MHO_DEVICE_BLOCK];
-  x_of_g(b, v->x);
+  MHO_VECTOR(l);
+  MHO_VECTOR(e);
+  float q[MHO_DEVICE_BLOCK], step[MHO_DEVICE_BLOCK];
+  x_of_g(b, q, l, v->x);
   mho__voltage_integrate(v, rate);
 
-  g_of_x(b, v->x, before);
-  for (int i = 0; i < b->n; i++)
-    v->x[i] = mho__unit(v->x[i] + v->moved[i]);
-  g_of_x(b, v->x, after);
+  /* x ends at its bounds; if R is exponential in it, q grows by e^(l dx) */
+  for (int i = 0; i < b->n; i++) {
+    v->moved[i] = mho__least(mho__most(v->moved[i], -v->x[i]), 1 - v->x[i]);
+    e[i] = l[i] * v->moved[i];
+  }
+  mho__vexp(b->n, e);
 
-  for (int i = 0; i < b->n; i++)
-    after[i] -= before[i];
-  mho__voltage_answer(b, after, NOISE);
+  for (int i = 0; i < b->n; i++) {
+    float r = b->col[RATIO][i], dx = v->moved[i];
+    float exponential = q[i] * exp_less_one(l[i] * dx, e[i]) / (r - 1);
+    step[i] = b->col[LAW][i] == R_LINEAR ? growth_linear(q[i], r, dx) : exponential;
+  }
+  mho__voltage_answer(b, step, NOISE);
 }
 
 static void pulse(const mho_device_block *b) {

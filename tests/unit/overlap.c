@@ -152,6 +152,26 @@ static void test_both_polarities(void **state) {
   }
 }
 
+/* x moves by k (V/v_th - 1) w, and R is linear or exponential in it, r = 100: in one pulse of the
+ * model or in hundreds. */
+static void test_resistance_laws(void **state) {
+  static const char *const width[] = {"10 ms", "5 us"};
+  for (int k = 0; k < MHO_COUNT(width); k++)
+    for (int exponential = 0; exponential < 2; exponential++) {
+      char device[256];
+      snprintf(device, sizeof device,
+               LINEAR "width: %s, g_min: 1 uS, g_max: 100 uS, resistance: r_%s}", width[k],
+               exponential ? "exponential" : "linear");
+      subject *s = subject_of(device, "0.4 V for 20 ms", "-0.45 V for 2 ms");
+      double r = 100, g = 0.1, q = 1 + (r - 1) * g, dx = 40 * 0.7 * 2e-3;
+      double u = r / q - (r - 1) * dx, after = exponential ? q * pow(r, dx) : r / u;
+      double expected = (after - q) / (r - 1);
+      assert_true(expected > 0.03 && u > 1);
+      NEAR(change_of(s, 3e-3, g), expected, 0, 1e-6 * expected);
+      subject_free(s);
+    }
+}
+
 /* A film that its window slows down, over which the voltage is constant for a while: its state
  * after a number of steps of the classical method that leaves no error. */
 static double biolek(double g, double r, double speed, double volts, double seconds) {
@@ -241,6 +261,7 @@ int main(void) {
       cmocka_unit_test(test_wrong_text),
       cmocka_unit_test(test_exponential_window),
       cmocka_unit_test(test_both_polarities),
+      cmocka_unit_test(test_resistance_laws),
       cmocka_unit_test(test_window_of_a_film),
       cmocka_unit_test(test_yakopcic),
       cmocka_unit_test(test_without_voltages),

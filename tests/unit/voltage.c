@@ -99,8 +99,8 @@ static void test_against_gsl(void **state) {
       {"device: {model: vteam}", 1e-6},
       {"device: {model: vteam, width: 40 ms, p: 2}",
        1e-5}, /* up to 0.4 of the range in one pulse */
-      {"device: {model: vteam, resistance: r_linear, window: joglekar}", 1e-5},
-      {"device: {model: vteam, resistance: r_exponential, window: none}", 1e-5},
+      {"device: {model: vteam, resistance: r_linear, window: joglekar}", 1e-6},
+      {"device: {model: vteam, resistance: r_exponential, window: none}", 1e-6},
       {"device: {model: yakopcic}", 1e-6},
       {"device: {model: yakopcic, width: 250 us, alpha_n: 9}",
        5e-4}, /* 0.4 of the range, across a kink */
