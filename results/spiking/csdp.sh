@@ -3,8 +3,8 @@
 # and 20 epochs, and what changes of them cost; AND, OR and XOR (logic.yaml), what it takes to learn them, on pairs of memristors,
 # and where these stop; MNIST. Prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept
 # beside it.
-# Usage: results/spiking/csdp.sh [PART...], of digits, changes, logic, takes, pairs, limits, frozen, mnist (default: all but the
-# last two, whose runs are not kept); DB=file, THREADS=n, SEEDS="1 2 3 4 5" (digits), CHANGE_SEEDS=1 (frozen, changes),
+# Usage: results/spiking/csdp.sh [PART...], of digits, changes, logic, takes, pairs, limits, mnist, frozen (default: all but the
+# last, whose runs are not kept); DB=file, THREADS=n, SEEDS="1 2 3 4 5" (digits), CHANGE_SEEDS=1 (frozen, changes),
 # LOGIC_SEEDS="1 2 ... 10", TAKES_SEEDS="1 2 3", PAIR_SEEDS="1 2 ... 20", LIMIT_SEEDS="1 2 3", MHO=command in the environment.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ logic_seeds=${LOGIC_SEEDS:-$(seq 10)}
 pair_seeds=${PAIR_SEEDS:-$(seq 20)}
 takes_seeds=${TAKES_SEEDS:-1 2 3}
 limit_seeds=${LIMIT_SEEDS:-1 2 3}
-parts=${*:-digits changes logic takes pairs limits}
+parts=${*:-digits changes logic takes pairs limits mnist}
 . results/run_once.sh
 take_in results/spiking/csdp_runs*.jsonl.gz
 folder=$db.data # stays, for runs that go on
@@ -173,9 +173,11 @@ for part in $parts; do
     done
     ;;
   mnist)
+    echo "| epoch | train, % | test, % |"
+    echo "|---|---|---|"
     run_once mnist-1 --threads "$threads" --set rule=csdp --set dataset=mnist --set network.hidden=[1000,200] \
       --set train.batch=500 --set update.rate=2e-3 --set rule.decay=5e-5 --set train.epochs=5 >&2
-    ask "SELECT '| mnist, epoch ' || epoch || ' | ' || printf('%.2f', 100 * test_acc) || ' |' AS answer
+    ask "SELECT printf('| %d | %.2f | %.2f |', epoch, 100 * epoch.train_acc, 100 * test_acc) AS answer
       FROM epoch JOIN run ON run.id = run_id WHERE name = 'mnist-1' ORDER BY epoch"
     ;;
   *)
