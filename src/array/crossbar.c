@@ -288,14 +288,22 @@ static void sum_banks(mho_crossbar *x, size_t first, size_t n) {
   }
 }
 
-/* The weights of scattered cells of one or two banks. */
+/* The weights of scattered cells of one or two banks. A bank that a circuit holds at the lowest
+ * conductance is the same everywhere, so that one of its cells is read for all. */
 static void sum_banks_at(mho_crossbar *x, int n, const uint32_t *cell) {
   int second = x->n_banks > 1;
   const float *p = mho_crossbar_shown(x, 0), *q = mho_crossbar_shown(x, second);
   mho_real scale = (mho_real)x->w_max, *w = x->weights->programmed;
   mho_real a = (mho_real)x->role[0].gain, b = second ? (mho_real)x->role[1].gain : 0;
-  for (int i = 0; i < n; i++)
-    w[cell[i]] = scale * (a * (mho_real)p[cell[i]] + b * (mho_real)q[cell[i]]);
+  bool is_alike = second && x->role[1].kind == MHO_BANK_CURRENTS && x->role[1].lowest;
+  mho_real all = b * (mho_real)q[0];
+
+  if (is_alike)
+    for (int i = 0; i < n; i++)
+      w[cell[i]] = scale * (a * (mho_real)p[cell[i]] + all);
+  else
+    for (int i = 0; i < n; i++)
+      w[cell[i]] = scale * (a * (mho_real)p[cell[i]] + b * (mho_real)q[cell[i]]);
 }
 
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {

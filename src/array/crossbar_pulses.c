@@ -54,6 +54,19 @@ void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const 
       mho__group_pulse_at(x, k, n, cell, b.count[k], step, counts);
 }
 
+void mho__crossbar_change_column(mho_crossbar *x, size_t first, int n, const int16_t *count,
+                                 uint64_t step, mho_pulse_counts *counts) {
+  uint32_t cell[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < n; i++)
+    cell[i] = (uint32_t)first + (uint32_t)(i * x->cols);
+  block b;
+  divide(x, n, count, &b);
+  for (int k = 0; k < x->mapping->n_banks; k++)
+    if (mho__mapping_writes(x->mapping, k))
+      mho__group_pulse_column(x, k, n, cell, b.count[k], step, counts);
+  mho__crossbar_refresh_at(x, n, cell);
+}
+
 /* Pulses that one pulse of a weight, up (1) or down (-1), is to every bank of the mapping, 0 where
  * it reaches none; without cells, of all. @return how many banks there are. */
 static int one_pulse(const mho_crossbar *x, int16_t way, int16_t *pulse) {

@@ -463,6 +463,14 @@ void mho__group_pulse_at(mho_crossbar *x, int k, int n, const uint32_t *cell, co
   go_on(of, n, 0, cell, count);
 }
 
+void mho__group_pulse_column(mho_crossbar *x, int k, int n, const uint32_t *cell,
+                             const int16_t *count, uint64_t step, mho_pulse_counts *counts) {
+  if (x->groups)
+    mho__group_pulse_at(x, k, n, cell, count, step, counts);
+  else
+    mho__cells_pulse_column(x->bank[k], x->cols, n, cell, count, step, counts);
+}
+
 /* Of pulses in turn those of device d. */
 static void series_in_turn(const mho_group *of, int d, const mho_pulse_series *s,
                            mho_pulse_series *own) {

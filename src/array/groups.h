@@ -59,6 +59,9 @@ bool mho__group_is_outside(const mho_crossbar *x, int k, size_t cell, double g);
 /** Pulses on scattered cells, see mho_crossbar_pulse_bank. */
 void mho__group_pulse_at(mho_crossbar *x, int k, int n, const uint32_t *cell, const int16_t *count,
                          uint64_t step, mho_pulse_counts *counts);
+/** The same of cells of a column, each one row below the one before it. */
+void mho__group_pulse_column(mho_crossbar *x, int k, int n, const uint32_t *cell,
+                             const int16_t *count, uint64_t step, mho_pulse_counts *counts);
 void mho__group_pulse_series(mho_crossbar *x, int k, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts);
 /** Give the devices of a cell that verified pulses have brought to what they have the error of a

@@ -15,7 +15,9 @@
 
 #include "base/nonzero.h"
 
-enum { ROWS = 8, BESIDE = 4 }; /* rows that are added at a time, and samples they are added to */
+/* Rows that are added at a time, so many where that is all that is left of those of a single
+ * sample, and samples they are added to. */
+enum { ROWS = 8, LAST_ROWS = 4, BESIDE = 4 };
 
 /* A product under way, with some rows of the matrix and what drives them. */
 typedef struct product {
@@ -45,17 +47,21 @@ static bool is_driven(const product *p, int i, int m) {
   return false;
 }
 
-/* What some rows bring to one sample, ... */
-static void add_rows_to(const product *p, int s) {
+/* What the first rows bring to one sample, ... */
+static inline __attribute__((always_inline)) void add_some_to(const product *p, int s, int rows) {
   const mho_real *x = p->factor[s];
   mho_real *to = p->y + (size_t)s * (size_t)p->cols;
 #pragma omp simd
   for (int j = 0; j < p->cols; j++) {
     mho_real sum = to[j];
-    for (int k = 0; k < ROWS; k++)
+    for (int k = 0; k < rows; k++)
       sum += x[k] * p->row[k][j];
     to[j] = sum;
   }
+}
+
+static void add_rows_to(const product *p, int s) {
+  add_some_to(p, s, ROWS);
 }
 
 /* ... and to BESIDE of them from s0 on, for which they are read once. */
@@ -101,6 +107,7 @@ static void take_row(product *p, int i) {
 
 /* The last rows, with nothing beside them. */
 static void finish(product *p) {
+  bool is_short = p->n == 1 && p->taken <= LAST_ROWS;
   if (p->taken == 0)
     return;
 
@@ -109,7 +116,10 @@ static void finish(product *p) {
     for (int s = 0; s < p->n; s++)
       p->factor[s][k] = 0;
   }
-  add_rows(p);
+  if (is_short)
+    add_some_to(p, 0, LAST_ROWS);
+  else
+    add_rows(p);
 }
 
 /* The rows that one of several samples drives, ... */

@@ -54,6 +54,11 @@ void mho__crossbar_change_some(mho_crossbar *x, size_t first, int n, const int16
 void mho__crossbar_pulse_series(mho_crossbar *x, const mho_pulse_series *s, uint64_t step,
                                 mho_pulse_counts *counts);
 
+/** Pulses that raise (count 1) and lower (-1) the weights of n rows of a column (at most
+ * MHO_DEVICE_BLOCK) from cell `first` on, most of which have one. Their matrix is refreshed. */
+void mho__crossbar_change_column(mho_crossbar *x, size_t first, int n, const int16_t *count,
+                                 uint64_t step, mho_pulse_counts *counts);
+
 /** mho_crossbar_refresh of n scattered cells. */
 void mho__crossbar_refresh_at(mho_crossbar *x, int n, const uint32_t *cell);
 

@@ -350,6 +350,24 @@ void mho__cells_lay_beside(mho_cells *c) {
       own->beside[i * width + k] = v[k][i];
 }
 
+void mho__cells_lay_by_column(mho_cells *c, int columns) {
+  const float *v[2 + MHO_DEVICE_COLUMNS];
+  bank *own = (bank *)(void *)c;
+  size_t n = (size_t)varying(c, v), width = (size_t)columns, rows = c->n / width;
+  bool bounds_move = c->wear != NULL;
+  if (own->columns || bounds_move)
+    return;
+
+  own->by_column = mho_alloc(mho_max_size(c->n * n, 1), sizeof *own->by_column);
+  if (!own->by_column)
+    return;
+  own->n_by_column = (int)n;
+  own->columns = columns;
+  for (size_t i = 0; i < c->n; i++)
+    for (size_t k = 0; k < n; k++)
+      own->by_column[(i % width * n + k) * rows + i / width] = v[k][i];
+}
+
 void mho_cells_free(mho_cells *c) {
   if (!c)
     return;
@@ -364,6 +382,7 @@ void mho_cells_free(mho_cells *c) {
   mho_free(c->wear);
   mho_free(c->shared);
   mho_free(bank_of(c)->beside);
+  mho_free(bank_of(c)->by_column);
   for (int k = 0; k < MHO_DEVICE_COLUMNS; k++)
     mho_free(c->col[k]);
   mho_free(c);

@@ -12,6 +12,10 @@ typedef struct bank {
    * them up to a multiple of four; NULL: nowhere */
   float *beside;
   int n_beside;
+  /* [columns x n_by_column x rows] the same, column by column: low of all its rows, high of all,
+   * and so on; columns 0: nowhere */
+  float *by_column;
+  int n_by_column, columns;
 } bank;
 
 static inline const bank *bank_of(const mho_cells *c) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "device/block.h"
+#include "device/series.h"
 
 /* ---------------------------------------------------------------- what shows */
 
@@ -413,10 +414,10 @@ static void take_some(const mho_cells *c, int n, const uint32_t *cell, const int
   }
 }
 
-void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
-                        uint64_t step, mho_pulse_counts *counts) {
+/* Pulses on scattered cells, whose sums are t. */
+static void pulse_listed(mho_cells *c, tally t, int n, const uint32_t *cell, const int16_t *count,
+                         uint64_t step) {
   gathered x;
-  tally t = take_count(n, count, counts);
   if (t.pulsed == n && !c->fault)
     take_all(n, cell, count, &x);
   else
@@ -426,6 +427,90 @@ void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t
     for (int i = 0; i < n; i++)
       note_pulsed(c, cell[i], count[i]);
   pulse_gathered(c, &x, 0, step);
+  if (c->hides)
+    mho__cells_show_at(c, n, cell, count, step);
+}
+
+void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
+                        uint64_t step, mho_pulse_counts *counts) {
+  pulse_listed(c, take_count(n, count, counts), n, cell, count, step);
+}
+
+/* ---------------------------------------------------------------- pulses on a column */
+
+/* What the model sees of cells below each other, from `first` on, but for their states. */
+static void show_column(const mho_cells *c, size_t first, mho_device_block *b) {
+  const bank *own = bank_of(c);
+  size_t columns = (size_t)own->columns, rows = c->n / columns, column = first % columns;
+  const float *next = own->by_column + (column * (size_t)own->n_by_column * rows + first / columns);
+
+  b->low = c->varied ? next : c->low;
+  b->high = c->varied ? next + rows : c->high;
+  next += c->varied ? 2 * rows : 0;
+  for (int k = 0; k < c->model->n_columns; k++) {
+    b->col[k] = c->column_varies[k] ? next : c->col[k];
+    next += c->column_varies[k] ? rows : 0;
+  }
+}
+
+/* States of n cells `every` apart, from where they are, ... */
+static void load_every(const float *state, size_t every, int n, float *g) {
+  for (int i = 0; i < n; i++)
+    g[i] = state[(size_t)i * every];
+}
+
+/* ... and back, of those with a pulse. */
+static void store_every(const float *g, size_t every, int n, const int16_t *count, bool is_full,
+                        float *state) {
+  if (is_full)
+    for (int i = 0; i < n; i++)
+      state[(size_t)i * every] = g[i];
+  else
+    for (int i = 0; i < n; i++)
+      if (count[i])
+        state[(size_t)i * every] = g[i];
+}
+
+/* A pulse on cells below each other that have no rests and no faults. */
+static void pulse_below(mho_cells *c, tally t, int n, const uint32_t *cell, const int16_t *count,
+                        uint64_t step) {
+  float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
+  float amplitude[MHO_DEVICE_BLOCK], *state = c->state + cell[0];
+  size_t every = (size_t)bank_of(c)->columns;
+  mho_device_block b = {.n = n, .g = g, .dir = dir, .xi = mho_no_noise, .quiet = true, .out = out};
+  b.shared = c->shared;
+
+  show_column(c, cell[0], &b);
+  directions(n, count, dir);
+  load_every(state, every, n, g);
+  to_levels(c, n, b.low, b.high, g);
+  if (c->noisy) {
+    b.quiet = false;
+    mho_rng_normal_at(c->noise, mho__step_pulse(step, 0), (size_t)n, cell, xi);
+    b.xi = xi;
+  }
+  answer(c, &b, strength(c, 0, n, cell, dir, amplitude));
+
+#pragma omp simd
+  for (int i = 0; i < n; i++)
+    out[i] = clipped(g[i] + out[i], b.low[i], b.high[i]);
+  to_levels(c, n, b.low, b.high, out);
+  store_every(out, every, n, count, t.pulsed == n, state);
+}
+
+void mho__cells_pulse_column(mho_cells *c, int columns, int n, const uint32_t *cell,
+                             const int16_t *count, uint64_t step, mho_pulse_counts *counts) {
+  tally t = take_count(n, count, counts);
+  bool is_laid = bank_of(c)->columns == columns;
+  if (t.most > 1 || c->rest || c->fault || !is_laid) {
+    pulse_listed(c, t, n, cell, count, step);
+    return;
+  }
+
+  if (c->pulsed[0])
+    for (int i = 0; i < n; i++)
+      note_pulsed(c, cell[i], count[i]);
+  pulse_below(c, t, n, cell, count, step);
   if (c->hides)
     mho__cells_show_at(c, n, cell, count, step);
 }

@@ -26,6 +26,13 @@ bool mho__cells_like_neighbours(const mho_cells *c);
  *  that a cell is on one line of the cache instead of one for each array. Without memory for it, or
  *  where bounds wear, nothing changes. */
 void mho__cells_lay_beside(mho_cells *c);
+/** The same of pulses on whole columns of an array of so many: what varies of the rows of a column
+ *  is laid one row after another. */
+void mho__cells_lay_by_column(mho_cells *c, int columns);
+/** mho_cells_pulse_at of a column's cells, of which most have pulses: cell[i + 1] is one row below
+ *  cell[i] in an array of so many columns. */
+void mho__cells_pulse_column(mho_cells *c, int columns, int n, const uint32_t *cell,
+                             const int16_t *count, uint64_t step, mho_pulse_counts *counts);
 /** Fetch what pulses on n neighbouring cells will look at, on the way to the processor. */
 void mho__cells_fetch(const mho_cells *c, size_t first, int n);
 

@@ -74,8 +74,25 @@ typedef struct drawing {
   mho_real value[LINE_GROUP]; /* ... and what they do */
 } drawing;
 
+/* Whether n values are the same but for their signs, as of lines that spike or do not. */
+static bool are_alike(int n, const mho_real *value) {
+  mho_real size = value[0] < 0 ? -value[0] : value[0];
+  int differ = 0;
+#pragma omp simd reduction(| : differ)
+  for (int j = 0; j < n; j++)
+    differ |= (value[j] < 0 ? -value[j] : value[j]) != size;
+  return !differ;
+}
+
 /* A line pulses with probability below/2^32. @return how many would with more than 1. */
 static int find_probabilities(int n, double factor, const mho_real *value, uint32_t *below) {
+  if (n > 1 && are_alike(n, value)) {
+    int one = find_probabilities(1, factor, value, below);
+    for (int j = 1; j < n; j++)
+      below[j] = below[0];
+    return one * n;
+  }
+
   int saturated = 0;
 #pragma omp simd reduction(+ : saturated)
   for (int j = 0; j < n; j++) {
@@ -88,16 +105,24 @@ static int find_probabilities(int n, double factor, const mho_real *value, uint3
 
 /* Trains without a pulse are left out. @return how many others there are. */
 static int drop_silent(int n, mho_pulse_train *t) {
+  enum { SOME = 32 };
   int pulsing = 0;
-  for (int j = 0; j < n; j++)
-    pulsing += t[j].mask != 0;
-  if (pulsing == n)
-    return n;
+  for (int j0 = 0; j0 < n; j0 += SOME) {
+    int some = mho_min(n - j0, SOME), silent = 0;
+#pragma omp simd reduction(+ : silent)
+    for (int j = j0; j < j0 + some; j++)
+      silent += t[j].mask == 0;
 
-  pulsing = 0;
-  for (int j = 0; j < n; j++) {
-    t[pulsing] = t[j];
-    pulsing += t[j].mask != 0;
+    if (silent == 0) {
+      if (pulsing < j0)
+        memmove(t + pulsing, t + j0, (size_t)some * sizeof *t);
+      pulsing += some;
+      continue;
+    }
+    for (int j = j0; j < j0 + some; j++) {
+      t[pulsing] = t[j];
+      pulsing += t[j].mask != 0;
+    }
   }
   return pulsing;
 }
@@ -159,9 +184,11 @@ static void draw_lines(const side *l, drawing *d) {
     draw_gathered(d);
 }
 
-/* Pulses of n lines, in all slots. */
-static double line_pulses(const mho_pulse_train *t, int n) {
+/* Pulses of n lines that all pulse, in all slots. */
+static double line_pulses(const mho_pulse_train *t, int n, int slots) {
   int sum = 0;
+  if (slots == 1)
+    return n;
   for (int i = 0; i < n; i++)
     sum += __builtin_popcount(t[i].mask);
   return sum;
@@ -210,8 +237,8 @@ void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, dou
   t->n_rows[sample] = in.pulsing;
   t->n_cols[sample] = out.pulsing;
 
-  double row_pulses = line_pulses(in.out, in.pulsing),
-         col_pulses = line_pulses(out.out, out.pulsing);
+  double row_pulses = line_pulses(in.out, in.pulsing, (int)slots);
+  double col_pulses = line_pulses(out.out, out.pulsing, (int)slots);
   double active = (double)in.active * out.active;
   double whole = (double)(in.active - in.saturated) * (out.active - out.saturated);
   t->reached[sample] = cols * row_pulses + rows * col_pulses;
@@ -285,54 +312,100 @@ static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
   }
 }
 
-/* Cells of a column at `at`, and their pulses, of n rows that all pulse. */
-static void take_all(const queue *q, int n, const mho_pulse_train *row, uint32_t at, int16_t sign,
-                     uint32_t *cell, int16_t *count) {
-  uint32_t cols = (uint32_t)q->xb->cols;
+/* Rows of a column whose cells stay in the first-level cache while their pulses and weights are
+ * seen to. */
+enum { COLUMN_BLOCK = 128 };
+
+/* Pulses of n trains that all lie on rows below each other. @return how many pulse. */
+static int lay_neighbours(int n, const mho_pulse_train *row, int slot, int16_t sign,
+                          int16_t *count) {
+  int pulsing = 0;
+#pragma omp simd reduction(+ : pulsing)
   for (int i = 0; i < n; i++) {
-    cell[i] = mho__train_line(&row[i]) * cols + at;
-    count[i] = (int16_t)(mho__train_sign(&row[i], NULL) * sign);
+    int pulses = mho__train_pulses(&row[i], slot);
+    count[i] = (int16_t)(pulses * mho__train_sign(&row[i], NULL) * sign);
+    pulsing += pulses;
   }
+  return pulsing;
 }
 
-/* The same of n rows of which some pulse in the slot. @return how many. */
-static int take_some(const queue *q, int n, const mho_pulse_train *row, int slot, uint32_t at,
-                     int16_t sign, uint32_t *cell, int16_t *count) {
-  int taken = 0;
-  for (int i = 0; i < n; i++) {
-    take_all(q, 1, row + i, at, sign, cell + taken, count + taken);
-    taken += mho__train_pulses(&row[i], slot);
+/* Pulses in a slot of rows that lie in a block, as they lie. @return how many of the n trains these
+ * are; `span` says over how many rows, `met` how many pulse. */
+static int lay_rows(int n, const mho_pulse_train *row, int slot, int16_t sign, int16_t *count,
+                    int *span, int *met) {
+  uint32_t first = mho__train_line(row), last = 0;
+  bool is_whole =
+      n >= COLUMN_BLOCK && mho__train_line(&row[COLUMN_BLOCK - 1]) - first == COLUMN_BLOCK - 1;
+  *span = COLUMN_BLOCK;
+  if (is_whole) {
+    *met = lay_neighbours(COLUMN_BLOCK, row, slot, sign, count);
+    return COLUMN_BLOCK;
   }
+
+  int taken = 0;
+  *met = 0;
+  memset(count, 0, COLUMN_BLOCK * sizeof *count);
+  for (; taken < n; taken++) {
+    uint32_t at = mho__train_line(&row[taken]) - first;
+    if (at >= COLUMN_BLOCK)
+      break;
+    *met += lay_neighbours(1, row + taken, slot, sign, count + at);
+    last = at;
+  }
+  *span = (int)last + 1;
   return taken;
 }
 
-/* How many of n trains pulse in the slot. */
-static int pulsing_in(int n, const mho_pulse_train *t, int slot) {
-  int sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int i = 0; i < n; i++)
-    sum += mho__train_pulses(&t[i], slot);
-  return sum;
+/* The pulses of the queue, with their weights. */
+static void flush_shown(queue *q) {
+  int n = q->n;
+  flush(q);
+  mho__crossbar_refresh_at(q->xb, n, q->cell);
+}
+
+/* Rows of a column that are scattered, those that pulse in the slot. */
+static void enqueue_scattered(queue *q, const mho_pulse_train *row, int n_rows, int slot,
+                              const meeting *c) {
+  uint32_t cols = (uint32_t)q->xb->cols;
+  int met = 0;
+  for (int i = 0; i < n_rows; i++) {
+    int pulses = mho__train_pulses(&row[i], slot);
+    q->cell[q->n] = mho__train_line(&row[i]) * cols + c->at[0];
+    q->count[q->n] = (int16_t)(mho__train_sign(&row[i], NULL) * c->sign[0]);
+    q->n += pulses;
+    met += pulses;
+    if (q->n == MHO_DEVICE_BLOCK)
+      flush_shown(q);
+  }
+  flush_shown(q);
+  q->counts->half -= 2 * met; /* these cells are on two lines, and wholly selected */
 }
 
 /* The same of rows on a single column, which is what a spike changes. Its cells lie far apart, so
  * that their weights follow while they are in cache: mho__trains_refresh leaves them out. */
 static void enqueue_column(queue *q, const mho_pulse_train *row, int n_rows, int slot,
                            const meeting *c) {
-  int met = 0;
-  flush(q); /* there is room for a block */
-  for (int i0 = 0; i0 < n_rows; i0 += MHO_DEVICE_BLOCK) {
-    int some = mho_min(n_rows - i0, MHO_DEVICE_BLOCK), n = some;
-    if (pulsing_in(some, row + i0, slot) == some)
-      take_all(q, some, row + i0, c->at[0], c->sign[0], q->cell, q->count);
-    else
-      n = take_some(q, some, row + i0, slot, c->at[0], c->sign[0], q->cell, q->count);
-    q->n = n;
-    met += n;
-    flush(q);
-    mho__crossbar_refresh_at(q->xb, n, q->cell);
+  enum { DENSE = 2 }; /* worth it from one row out of so many on */
+  uint32_t from = mho__train_line(&row[0]), to = mho__train_line(&row[n_rows - 1]);
+  flush(q);
+  if ((uint32_t)n_rows * DENSE < to - from + 1) {
+    enqueue_scattered(q, row, n_rows, slot, c);
+    return;
   }
-  q->counts->half -= 2 * met; /* these cells are on two lines, and wholly selected */
+
+  for (int i = 0, taken; i < n_rows; i += taken) {
+    int16_t count[COLUMN_BLOCK];
+    int span, met;
+    taken = lay_rows(n_rows - i, row + i, slot, c->sign[0], count, &span, &met);
+    if (met * DENSE < span) {
+      enqueue_scattered(q, row + i, taken, slot, c);
+      continue;
+    }
+
+    size_t first = mho__train_line(&row[i]) * (size_t)q->xb->cols + c->at[0];
+    mho__crossbar_change_column(q->xb, first, span, count, q->step, q->counts);
+    q->counts->half -= 2 * met;
+  }
 }
 
 /* The same where many of the block's columns pulse, so that its cells are answered as they lie. */

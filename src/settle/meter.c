@@ -105,18 +105,24 @@ bool mho__meter_has_edge(const mho_meter *m, int k) {
   return p && p->shape == MHO_SHAPE_RANK1 && !p->ideal;
 }
 
+/* Whether lines are driven by several slices of a number, one after another. */
+static bool is_sliced(const mho_meter *m) {
+  return m->converters.slices > 1;
+}
+
 /* The square of what drives a line, in all slices of x. */
-static double driven_square(const mho_meter *m, mho_real x) {
+static inline double driven_square(const mho_meter *m, bool sliced, mho_real x) {
   double v = (double)x;
-  return m->converters.slices > 1 ? mho_array_driven(&m->converters, v) : v * v;
+  return sliced ? mho_array_driven(&m->converters, v) : v * v;
 }
 
 /* n vectors x of link k, read with a perturbation at the edge of its array. */
 static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gain) {
   size_t values = (size_t)n * (size_t)m->inputs[k];
   double squares = 0;
+  bool sliced = is_sliced(m);
   for (size_t i = 0; x && i < values; i++)
-    squares += driven_square(m, x[i]);
+    squares += driven_square(m, sliced, x[i]);
 
   m->edge[k].reads += n;
   m->edge[k].squares += gain * squares;
@@ -127,6 +133,7 @@ static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gai
 static void count_lines(const mho_meter *m, int n, double gain, const mho_real *x,
                         const uint64_t *known, double *squares) {
   enum { FEW = MHO_NONZERO_BITS / 8 };
+  bool sliced = is_sliced(m);
   for (int i0 = 0; i0 < n; i0 += MHO_NONZERO_BITS) {
     int some = mho_min(n - i0, MHO_NONZERO_BITS);
     if (!known && some == MHO_NONZERO_BITS && !mho__may_be_nonzero(x + i0))
@@ -134,12 +141,12 @@ static void count_lines(const mho_meter *m, int n, double gain, const mho_real *
     uint64_t driven = known ? known[i0 / MHO_NONZERO_BITS] : mho__nonzero_bits(some, x + i0);
     if (__builtin_popcountll(driven) > FEW) {
       for (int i = i0; i < i0 + some; i++)
-        squares[i] += gain * driven_square(m, x[i]);
+        squares[i] += gain * driven_square(m, sliced, x[i]);
       continue;
     }
     for (; driven; driven &= driven - 1) {
       int i = i0 + __builtin_ctzll(driven);
-      squares[i] += gain * driven_square(m, x[i]);
+      squares[i] += gain * driven_square(m, sliced, x[i]);
     }
   }
 }

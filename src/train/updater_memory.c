@@ -121,12 +121,16 @@ static mho_err new_ones(mho_updater *u, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* Trains of few samples pulse cells here and there. Arrays of the scheme's own see to it
- * themselves. */
+/* Trains of few samples pulse cells here and there, and spikes, one sample after another, whole
+ * columns. Arrays of the scheme's own see to it themselves. */
 static void prepare_cells(const mho_updater *u, const mho_crossbar *x) {
+  bool has_columns = u->rule->spikes && u->e->train.batch == 1;
   for (int k = 0; !u->scheme->own_new && k < x->n_banks; k++)
-    if (x->bank[k])
+    if (x->bank[k]) {
       mho__cells_lay_beside(x->bank[k]);
+      if (has_columns)
+        mho__cells_lay_by_column(x->bank[k], x->cols);
+    }
 }
 
 /* Pulse trains of a batch, for a scheme that draws them, and lines for them. */

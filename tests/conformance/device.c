@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/lanes.h"
 #include "device/nl_pulse.h"
+#include "device/series.h"
 #include "mho/experiment.h"
 #include "mho/model/check.h"
 #include "test.h"
@@ -219,6 +220,61 @@ static void independence_of(const char *id, const char *keys) {
   mho_cells_free(a);
   mho_cells_free(b);
   mho_experiment_free(e);
+}
+
+/* Cells below each other, whose constants lie by columns, get what scattered cells get, to the bit
+ * but for the signs of zeros: rows without a pulse among them, from any row on, and what has more
+ * than a pulse at once. */
+static void columns_with(const char *id, double noise, const char *keys) {
+  enum { ROWS = 150, COLUMNS = 7, N = ROWS * COLUMNS, FIRST = 3, LAID = 140, ROUNDS = 40 };
+  mho_experiment *e = with_noise(id, noise, keys);
+  mho_cells *a = cells(e, N), *b = cells(e, N);
+  mho_pulse_counts of_a = {0}, of_b = {0};
+  mho_rng rng = mho_rng_make(6, MHO_RNG_TEST, 0);
+  mho__cells_lay_by_column(a, COLUMNS);
+
+  for (int k = 0; k < ROUNDS; k++) {
+    uint32_t cell[LAID], word[LAID];
+    int16_t count[LAID];
+    mho_rng_u32(rng, (uint64_t)k, 0, LAID, word);
+    for (int i = 0; i < LAID; i++) {
+      bool is_silent = k % 2 && word[i] % 16 == 0;
+      cell[i] = (uint32_t)((FIRST + i) * COLUMNS + k % COLUMNS);
+      count[i] = (int16_t)(word[i] >> 31 ? 1 : -1);
+      count[i] = (int16_t)(is_silent ? 0 : count[i] * (k % 5 == 4 ? 2 : 1));
+    }
+    mho__cells_pulse_column(a, COLUMNS, LAID, cell, count, (uint64_t)k, &of_a);
+    mho_cells_pulse_at(b, LAID, cell, count, (uint64_t)k, &of_b);
+  }
+
+  assert_true(of_a.set == of_b.set && of_a.reset == of_b.reset && of_a.set > 0);
+  for (int i = 0; i < N; i++)
+    if (a->g[i] != b->g[i] || a->state[i] != b->state[i])
+      fail_msg("%s%s: row %d, column %d: %a, scattered %a", id, keys, i / COLUMNS, i % COLUMNS,
+               (double)a->g[i], (double)b->g[i]);
+  mho_cells_free(a);
+  mho_cells_free(b);
+  mho_experiment_free(e);
+}
+
+static void columns_of(const char *id) {
+  static const char *const more[] = {
+      "",
+      ", variation: {step: 0.2}",
+      ", variation: {step: 0.2, g_low: 0.1, g_high: 0.1}",
+      ", variation: {g_low: 0.1}, write_noise: 0.01",
+      ", variation: {step: 0.2, g_low: 0.1}, levels: 50",
+      ", variation: {step: 0.2}, stuck_off: 0.1, open: 0.05",
+      ", variation: {step: 0.2, g_high: 0.1}, endurance: {pulses: 100, range: 0.4}",
+  };
+  for (int i = 0; i < MHO_COUNT(more); i++) {
+    columns_with(id, 0, more[i]);
+    columns_with(id, 0.1, more[i]);
+  }
+}
+
+static void test_columns(void **state) {
+  each(columns_of);
 }
 
 /* Pulses in series leave what pulses in turn leave, each clipped to the bounds, to the bit: of
@@ -759,6 +815,7 @@ int main(void) {
       cmocka_unit_test(test_levels),
       cmocka_unit_test(test_noisy_levels),
       cmocka_unit_test(test_endurance),
+      cmocka_unit_test(test_columns),
       cmocka_unit_test(test_bounds_spread),
       cmocka_unit_test(test_parameter_spread),
       cmocka_unit_test(test_drift),
