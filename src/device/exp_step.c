@@ -97,6 +97,38 @@ static void series(const mho_device_block *b, const mho_device_series *s) {
   mho__in_series(b, s, inverse, answer);
 }
 
+/* Where a step has come down to 0 its slope goes on below it, so that the expansion is seen not to
+ * hold. */
+static void expand(const mho_device_block *b, mho_device_expansion *out) {
+  MHO_VECTOR(e_up);
+  MHO_VECTOR(e_down);
+  MHO_VECTOR(inverse);
+  int n = b->n;
+  find_inverse(b, n, inverse);
+
+#pragma omp simd
+  for (int i = 0; i < n; i++) {
+    float part = (b->g[i] - b->col[CENTER][i]) * inverse[i];
+    e_up[i] = mho__least(b->col[K_UP][i] * part, 60);
+    e_down[i] = mho__least(b->col[K_DOWN][i] * part, 60);
+  }
+  mho__vexp_of(n, e_up);
+  mho__vexp_of(n, e_down);
+
+#pragma omp simd
+  for (int i = 0; i < n; i++) {
+    float k_up = b->col[K_UP][i] * inverse[i], k_down = b->col[K_DOWN][i] * inverse[i];
+    float up = -b->col[A_UP][i] * e_up[i], down = -b->col[A_DOWN][i] * e_down[i];
+    out->up[0][i] = b->col[UP][i] * mho__most(1 + up, 0);
+    out->up[1][i] = b->col[UP][i] * up * k_up;
+    out->up[2][i] = b->col[UP][i] * up * k_up * k_up;
+    out->down[0][i] = b->col[DOWN][i] * mho__most(1 + down, 0);
+    out->down[1][i] = b->col[DOWN][i] * down * k_down;
+    out->down[2][i] = b->col[DOWN][i] * down * k_down * k_down;
+  }
+  mho__expand_noise(b, NOISE_UP, out);
+}
+
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
                      mho_errinfo *ei) {
   const exp_step *p = params;
@@ -126,6 +158,7 @@ const mho_device_model mho_device_exp_step = {
     .columns = columns,
     .pulse = pulse,
     .series = series,
+    .expand = expand,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down a_up a_down gamma_up gamma_down",

@@ -105,14 +105,17 @@ static void series(const mho_device_block *b, const mho_device_series *s) {
   mho__in_series(b, s, NULL, answer);
 }
 
-static void affine(const mho_device_block *b, mho_device_affine *out) {
-  out->up = b->col[UP];
-  out->up_g = b->col[UP_G];
-  out->down = b->col[DOWN];
-  out->down_g = b->col[DOWN_G];
-  out->factor = b->col[NOISE_FACTOR];
-  out->add_up = b->col[NOISE_UP];
-  out->add_down = b->col[NOISE_DOWN];
+static void expand(const mho_device_block *b, mho_device_expansion *out) {
+#pragma omp simd
+  for (int i = 0; i < b->n; i++) {
+    out->up[0][i] = step_up(b, i, b->g[i]);
+    out->up[1][i] = b->col[UP_G][i];
+    out->up[2][i] = 0;
+    out->down[0][i] = step_down(b, i, b->g[i]);
+    out->down[1][i] = b->col[DOWN_G][i];
+    out->down[2][i] = 0;
+  }
+  mho__expand_noise(b, NOISE_UP, out);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -139,7 +142,7 @@ const mho_device_model mho_device_linear = {
     .columns = columns,
     .pulse = pulse,
     .series = series,
-    .affine = affine,
+    .expand = expand,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down slope_up slope_down",

@@ -71,6 +71,14 @@ static inline float mho__noisy_step(const mho_device_block *b, const mho_one_pul
   return dir * (step + (step * b->col[first + 2][at] + a) * p->xi[i]);
 }
 
+/* The noise of an expansion, from the three columns from `first` on. */
+static inline void mho__expand_noise(const mho_device_block *b, int first,
+                                     mho_device_expansion *out) {
+  out->add_up = b->col[first];
+  out->add_down = b->col[first + 1];
+  out->factor = b->col[first + 2];
+}
+
 /* Distance of the bounds of cell i; next to nothing, but not 0, of a cell whose bounds coincide. */
 static inline float mho__cell_range(const mho_device_block *b, int i) {
   return mho__most(b->high[i] - b->low[i], 1e-6f);

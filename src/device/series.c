@@ -1,6 +1,8 @@
-/* series.c - pulses of scattered cells, many of each (series.h).
+/* series.c - pulses of cells, many of each (series.h).
  *
- * The cells are gathered once, those with most pulses first, so that those that are left for pulse
+ * Noisy pulses of a cell take one deviate together where a model says what its steps are near a
+ * state (expansion.h), in the order of the columns. The cells that this leaves, and those of other
+ * models, are gathered once, those with most pulses first, so that those that are left for pulse
  * number k stand side by side. Their states stay together until the last pulse.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/series.h"
@@ -8,8 +10,8 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "device/affine.h"
 #include "device/block.h"
+#include "device/expansion.h"
 
 /* Cells are answered in whole vectors: a rest of some cells takes longer than a vector. */
 enum { LANES = 16 };
@@ -169,10 +171,10 @@ static void pulse_in_series(const mho_cells *c, gathered *x, mho_device_block *b
 /* Counted, faulty cells too: the driver applied their pulses. */
 static void count(mho_cells *c, const mho_pulse_series *s, mho_pulse_counts *counts) {
   int set = 0, all = 0;
-  for (int i = 0; i < s->n; i++) {
+  for (int i = 0; i < s->n; i++)
     set += __builtin_popcountll(s->up[i]);
+  for (int i = 0; i < s->n; i++)
     all += s->count[i];
-  }
   counts->set += set;
   counts->reset += all - set;
 
@@ -217,37 +219,126 @@ static void pulse_in_turn(mho_cells *c, const mho_pulse_series *s, uint64_t step
   scatter(&x, c);
 }
 
-/* Whether the cells lie side by side in the bank, in whole groups. */
+/* ---------------------------------------------------------------- runs of constant steps */
+
+/* Pulses of cells in runs of which each goes one way, those with most runs first. */
+typedef struct runs {
+  mho_pulse_series of; /* count: how many runs; up: bit 0, which way the first goes */
+  uint8_t length[MHO_SERIES_MOST][MHO_DEVICE_BLOCK];
+} runs;
+
+/* Bit k: pulse number k + 1 goes another way than pulse number k. */
+static uint64_t turns_of(uint64_t up, int count) {
+  uint64_t but_last = count > 0 ? UINT64_MAX >> (MHO_SERIES_MOST - count) >> 1 : 0;
+  return (up ^ up >> 1) & but_last;
+}
+
+/* Cells are taken in the order of their runs, so that the processor foresees how many there are. */
+static void find_runs(const mho_pulse_series *s, runs *r) {
+  int at[MHO_SERIES_MOST + 2] = {0}, order[MHO_DEVICE_BLOCK];
+  uint64_t turns[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < s->n; i++) {
+    turns[i] = turns_of(s->up[i], s->count[i]);
+    at[__builtin_popcountll(turns[i])]++;
+  }
+  for (int k = MHO_SERIES_MOST; k >= 0; k--)
+    at[k] += at[k + 1];
+  for (int i = 0; i < s->n; i++)
+    order[at[__builtin_popcountll(turns[i]) + 1]++] = i;
+
+  r->of.n = s->n;
+  for (int to = 0; to < s->n; to++) {
+    int i = order[to], n = __builtin_popcountll(turns[i]), from = -1;
+    uint64_t left = turns[i];
+    for (int k = 0; k < n; k++, left &= left - 1) {
+      int last = __builtin_ctzll(left);
+      r->length[k][to] = (uint8_t)(last - from);
+      from = last;
+    }
+    r->length[n][to] = (uint8_t)(s->count[i] - 1 - from);
+    r->of.cell[to] = s->cell[i];
+    r->of.count[to] = (uint8_t)(n + 1);
+    r->of.up[to] = s->up[i] & 1;
+  }
+}
+
+/* A run of n cells each, of so many pulses, in their direction or against it (turn). */
+static void pulse_run(const mho_device_block *b, const mho_device_expansion *e, int n, float turn,
+                      const float *dir, const float *pulses, const float *xi, float *g) {
+  const float *factor = e->factor, *add_up = e->add_up, *add_down = e->add_down;
+#pragma omp simd
+  for (int i = 0; i < n; i++) {
+    float up = e->up[0][i], down = e->down[0][i], a_up = add_up[i], a_down = add_down[i];
+    float way = turn * dir[i], step = way > 0 ? up : down;
+    float sigma = factor[i] * step + (way > 0 ? a_up : a_down);
+    float v = g[i] + way * (pulses[i] * step + sqrtf(pulses[i]) * sigma * xi[i]);
+    g[i] = clipped(v, b->low[i], b->high[i]);
+  }
+}
+
+/* Pulses on steps that are the same everywhere and hardly ever turn around, run by run: the sum of
+ * a run is normal, and what is clipped at its end is what pulse by pulse would be, but for steps
+ * that turn around at the bound, 3.4e-5 of a step for each pulse at most. */
+static void pulse_in_runs(mho_cells *c, const mho_pulse_series *s, uint64_t step) {
+  gathered x;
+  runs r;
+  mho_device_block b;
+  mho_device_expansion e;
+  find_runs(s, &r);
+  gather_cells(c, &r.of, &x, &b);
+  b.n = x.left[0];
+  c->model->expand(&b, &e);
+
+  for (int i = 0; i < x.left[0]; i++)
+    x.dir[i] = r.of.up[i] ? 1.0f : -1.0f;
+  for (int k = 0; x.left[k]; k++) {
+    if (k % MHO_RNG_FOUR == 0)
+      mho__rng_normal_four(c->noise, mho__step_pulse(step, k / MHO_RNG_FOUR), x.left[k], x.cell,
+                           x.xi);
+    for (int i = 0; i < x.left[k]; i++)
+      x.out[i] = (float)r.length[k][i];
+    pulse_run(&b, &e, x.left[k], k % 2 ? -1.0f : 1.0f, x.dir, x.out, x.xi[k % MHO_RNG_FOUR], x.g);
+  }
+  scatter(&x, c);
+}
+
+/* ---------------------------------------------------------------- one deviate for all */
+
+/* Whether the cells lie side by side in the bank. */
 static bool are_neighbours(const mho_pulse_series *s) {
   uint32_t differ = 0;
   for (int i = 0; i < s->n; i++)
     differ |= s->cell[i] ^ (s->cell[0] + (uint32_t)i);
-  return !differ && s->n % MHO_AFFINE_GROUP == 0;
+  return !differ;
 }
 
-/* All pulses of a cell by one deviate, where that can be: `left` are the others. */
-static void pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t step,
+/* All pulses of a cell by one deviate, where that can be: `left` are the others. Returns whether
+ * these may get theirs in runs. */
+static bool pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                            mho_pulse_series *left) {
   uint64_t name = mho__step_pulse(step, MHO_SERIES_MOST / MHO_RNG_FOUR); /* pulses in turn: below */
   float z[MHO_DEVICE_BLOCK];
-  mho_affine_series pulses = {.count = s->count, .up = s->up, .z = z};
+  mho_expanded_series pulses = {.count = s->count, .up = s->up, .z = z};
   mho_device_block b;
-  mho_device_affine a;
+  mho_device_expansion e;
   int at[MHO_DEVICE_BLOCK];
+  bool constant;
 
   if (are_neighbours(s)) {
     pulses.n = s->n;
     mho__block_in_place(c, s->cell[0], s->n, NULL, NULL, &b);
-    c->model->affine(&b, &a);
+    c->model->expand(&b, &e);
+    constant = mho__steps_are_constant(&e, s->n);
     mho_rng_normal(c->noise, name, s->cell[0], (size_t)s->n, z);
-    left->n = mho__affine_pulses(&b, &a, &pulses, c->state + s->cell[0], at);
+    left->n = mho__expanded_pulses(&b, &e, constant, &pulses, c->state + s->cell[0], at);
   } else {
     gathered x;
     gather_cells(c, s, &x, &b);
     b.n = pulses.n = x.left[0];
-    c->model->affine(&b, &a);
+    c->model->expand(&b, &e);
+    constant = mho__steps_are_constant(&e, b.n);
     mho_rng_normal_at(c->noise, name, (size_t)b.n, x.cell, z);
-    left->n = mho__affine_pulses(&b, &a, &pulses, x.g, at);
+    left->n = mho__expanded_pulses(&b, &e, constant, &pulses, x.g, at);
     scatter(&x, c);
   }
 
@@ -256,43 +347,43 @@ static void pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t ste
     left->count[i] = s->count[at[i]];
     left->up[i] = s->up[at[i]];
   }
+  return constant && left->n && mho__steps_hardly_turn(&e, pulses.n);
 }
 
-static bool is_affine(const mho_cells *c) {
-  return c->model->affine && c->noisy && is_in_series(c);
+static bool is_expanded(const mho_cells *c) {
+  return c->model->expand && c->noisy && is_in_series(c);
 }
 
 bool mho__cells_like_neighbours(const mho_cells *c) {
-  mho_device_block b;
-  mho_device_affine a;
-  int n = (int)mho_min_size(c->n, MHO_DEVICE_BLOCK);
-  if (!is_affine(c) || c->fault)
-    return false;
-
-  mho__block_in_place(c, 0, n, NULL, NULL, &b);
-  c->model->affine(&b, &a);
-  return mho__affine_is_constant(&a, n);
+  return is_expanded(c) && !c->fault;
 }
 
 void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t step,
                              mho_pulse_counts *counts) {
   mho_pulse_series left, sorted;
-  bool affine = is_affine(c), in_place = affine && !c->fault && are_neighbours(s);
-  count(c, s, counts);
+  bool expanded = is_expanded(c), near = are_neighbours(s);
+  bool in_place = expanded && near && !c->fault;
   const mho_pulse_series *use = s;
+  bool has_runs = false;
+  count(c, s, counts);
   if (!in_place)
     use = in_order(c, use, &sorted);
-  if (affine) {
-    pulse_together(c, use, step, &left);
-    use = in_order(c, &left, &sorted);
+  if (expanded) {
+    has_runs = pulse_together(c, use, step, &left);
+    use = &left;
   }
-  if (use->n)
-    pulse_in_turn(c, use, step);
+  if (has_runs)
+    pulse_in_runs(c, use, step);
+  else if (use->n)
+    pulse_in_turn(c, in_order(c, use, &sorted), step);
 
-  if (!c->hides)
+  if (!c->hides || s->n == 0)
     return;
   int16_t pulsed[MHO_DEVICE_BLOCK];
   for (int i = 0; i < s->n; i++)
     pulsed[i] = s->count[i];
-  mho__cells_show_at(c, s->n, s->cell, pulsed, step);
+  if (near)
+    mho_cells_show(c, s->cell[0], s->n, pulsed, step);
+  else
+    mho__cells_show_at(c, s->n, s->cell, pulsed, step);
 }

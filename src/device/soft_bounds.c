@@ -66,22 +66,18 @@ static void series(const mho_device_block *b, const mho_device_series *s) {
   mho__in_series(b, s, NULL, answer);
 }
 
-static void affine(const mho_device_block *b, mho_device_affine *out) {
+static void expand(const mho_device_block *b, mho_device_expansion *out) {
 #pragma omp simd
-  for (int i = 0; i < mho__padded(b->n); i++) {
+  for (int i = 0; i < b->n; i++) {
     float range = mho__cell_range(b, i), up = b->col[UP][i] / range, down = b->col[DOWN][i] / range;
-    out->room[0][i] = up * b->high[i];
-    out->room[1][i] = -up;
-    out->room[2][i] = -down * b->low[i];
-    out->room[3][i] = down;
+    out->up[0][i] = up * (b->high[i] - b->g[i]);
+    out->up[1][i] = -up;
+    out->up[2][i] = 0;
+    out->down[0][i] = down * (b->g[i] - b->low[i]);
+    out->down[1][i] = down;
+    out->down[2][i] = 0;
   }
-  out->up = out->room[0];
-  out->up_g = out->room[1];
-  out->down = out->room[2];
-  out->down_g = out->room[3];
-  out->factor = b->col[NOISE_FACTOR];
-  out->add_up = b->col[NOISE_UP];
-  out->add_down = b->col[NOISE_DOWN];
+  mho__expand_noise(b, NOISE_UP, out);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -106,7 +102,7 @@ const mho_device_model mho_device_soft_bounds = {
     .columns = columns,
     .pulse = pulse,
     .series = series,
-    .affine = affine,
+    .expand = expand,
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down",

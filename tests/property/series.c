@@ -1,26 +1,29 @@
-/* Many pulses of a cell by one deviate (src/device/affine.c): moments of pulses of one direction
- * against closed forms, the law of mixed ones against pulses that are simulated one by one in
- * double precision, with normal deviates of the C library's random words; cells that are left to
- * their pulses, near their bounds and where one deviate would not do; neighbours and scattered
- * cells, threads and resumes, which get the same bits.
+/* Many pulses of a cell by one deviate (src/device/expansion.c), and by one a run at the bounds
+ * (src/device/series.c): moments of pulses of one direction against closed forms, the law of mixed
+ * ones against pulses that are simulated one by one in double precision, with normal deviates of
+ * the C library's random words; cells that are left to their pulses, near their bounds and where
+ * one deviate would not do; neighbours and scattered cells, threads and resumes, which get the same
+ * bits.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "checkpoints.h"
-#include "device/affine.h"
+#include "device/expansion.h"
 #include "mho/model/check.h"
 
 enum { PULSES = MHO_SERIES_MOST };
 
 /* ---------------------------------------------------------------- pulses one by one */
 
-/* A device whose steps are affine in the state. */
-typedef struct affine {
+/* A device whose steps are up + up_g g, times 1 + a e^(k (g - 1/2)), at least 0, where it has an
+ * a. */
+typedef struct device {
   double up, up_g, down, down_g, factor, add_up, add_down, low, high;
-} affine;
+  double a_up, k_up, a_down, k_down;
+} device;
 
 /* constant or sloped steps, see the head of linear.c; additive noise is sigma times the step */
-static affine linear(double step, double slope_up, double slope_down, double sigma, double add) {
+static device linear(double step, double slope_up, double slope_down, double sigma, double add) {
   const double c = 0.5;
-  return (affine){.up = step * (1 + slope_up * c / (1 - c)),
+  return (device){.up = step * (1 + slope_up * c / (1 - c)),
                   .up_g = -step * slope_up / (1 - c),
                   .down = step * (1 - slope_down),
                   .down_g = step * slope_down / c,
@@ -30,8 +33,30 @@ static affine linear(double step, double slope_up, double slope_down, double sig
                   .high = 1};
 }
 
-static affine soft_bounds(double step, double sigma) {
-  return (affine){.up = step, .up_g = -step, .down_g = step, .factor = sigma, .low = 0, .high = 1};
+static device soft_bounds(double step, double sigma) {
+  return (device){.up = step, .up_g = -step, .down_g = step, .factor = sigma, .low = 0, .high = 1};
+}
+
+/* Where z is 2 a (g - 1/2) + b, see the head of exp_step.c. */
+static device exp_step(double up, double down, double a_up, double a_down, double gamma, double a,
+                       double b, double sigma, double add) {
+  return (device){.up = up,
+                  .down = down,
+                  .factor = sigma,
+                  .add_up = add * up,
+                  .add_down = add * down,
+                  .high = 1,
+                  .a_up = -a_up * exp(gamma * b),
+                  .k_up = 2 * a * gamma,
+                  .a_down = -a_down * exp(-gamma * b),
+                  .k_down = -2 * a * gamma};
+}
+
+static double step_at(const device *a, double g, bool rises) {
+  double f = rises ? a->up + a->up_g * g : a->down + a->down_g * g;
+  double factor =
+      rises ? a->a_up * exp(a->k_up * (g - 0.5)) : a->a_down * exp(a->k_down * (g - 0.5));
+  return factor != 0 ? f * fmax(1 + factor, 0) : f;
 }
 
 static double normal(unsigned short *seed) {
@@ -39,10 +64,10 @@ static double normal(unsigned short *seed) {
   return sqrt(-2 * log(u)) * cos(2 * acos(-1) * v);
 }
 
-static double pulsed(const affine *a, double g, int n, uint64_t up, unsigned short *seed) {
+static double pulsed(const device *a, double g, int n, uint64_t up, unsigned short *seed) {
   for (int k = 0; k < n; k++) {
     bool rises = up >> k & 1;
-    double f = rises ? a->up + a->up_g * g : a->down + a->down_g * g;
+    double f = step_at(a, g, rises);
     double change = f + (a->factor * f + (rises ? a->add_up : a->add_down)) * normal(seed);
     g = fmin(fmax(g + (rises ? change : -change), a->low), a->high);
   }
@@ -74,7 +99,7 @@ static double distance(int n, float *a, float *b) {
 
 typedef struct law {
   const char *device;
-  affine a;
+  device a;
   uint64_t up;
   double start;
 } law;
@@ -133,8 +158,13 @@ static void same_law(const law *l) {
   mho_experiment_free(e);
 }
 
-#define LINEAR "device: {model: linear, step_up: 0.002, step_down: 0.002, "
+#define LINEAR      "device: {model: linear, step_up: 0.002, step_down: 0.002, "
+#define LINEAR_FINE "device: {model: linear, step_up: 0.001, step_down: 0.001, "
+#define EXP                                                                                        \
+  "device: {model: exp_step, step_up: 8.5e-4, step_down: 5e-4, a_up: -1.18, a_down: -0.08, "       \
+  "gamma_up: 5, gamma_down: 5, a: -0.5, b: -0.5, "
 #define MIXED  0x9e3779b97f4a7c15u
+#define BURSTS 0xffff0ff0ff00000fu
 
 static void test_law(void **state) {
   const law laws[] = {
@@ -149,7 +179,31 @@ static void test_law(void **state) {
        linear(0.002, 0.5, 0.9, 0, 2), 0, 0.6},
       {"device: {model: soft_bounds, step_up: 0.002, step_down: 0.002, cycle_to_cycle: 1}\n",
        soft_bounds(0.002, 1), MIXED, 0.4},
-      /* bounds that clip, and noise that is too large for one deviate */
+      {LINEAR_FINE "slope_up: 0.5, slope_down: 0.9, cycle_to_cycle: 0.3}\n",
+       linear(0.001, 0.5, 0.9, 0.3, 0), BURSTS, 0.6},
+      {LINEAR_FINE "slope_up: 0.9, slope_down: 0.9, cycle_to_cycle: 2, noise: additive}\n",
+       linear(0.001, 0.9, 0.9, 0, 2), BURSTS, 0.3},
+      {EXP "cycle_to_cycle: 5}\n", exp_step(8.5e-4, 5e-4, -1.18, -0.08, 5, -0.5, -0.5, 5, 0), MIXED,
+       0.4},
+      {EXP "cycle_to_cycle: 5}\n", exp_step(8.5e-4, 5e-4, -1.18, -0.08, 5, -0.5, -0.5, 5, 0),
+       BURSTS, 0.45},
+      {EXP "cycle_to_cycle: 3}\n", exp_step(8.5e-4, 5e-4, -1.18, -0.08, 5, -0.5, -0.5, 3, 0), 0,
+       0.5},
+      {EXP "cycle_to_cycle: 10, noise: additive}\n",
+       exp_step(8.5e-4, 5e-4, -1.18, -0.08, 5, -0.5, -0.5, 0, 10), MIXED, 0.5},
+      /* bounds that clip, and noise that is too large for one deviate, in turn and in runs */
+      {LINEAR "cycle_to_cycle: 0.3}\n", linear(0.002, 0, 0, 0.3, 0), MIXED, 1},
+      {LINEAR "cycle_to_cycle: 0.3}\n", linear(0.002, 0, 0, 0.3, 0), BURSTS, 0.004},
+      {LINEAR "cycle_to_cycle: 0.3, noise: additive}\n", linear(0.002, 0, 0, 0, 0.3), ~BURSTS,
+       0.998},
+      {EXP "cycle_to_cycle: 5}\n", exp_step(8.5e-4, 5e-4, -1.18, -0.08, 5, -0.5, -0.5, 5, 0), MIXED,
+       0.8},
+      {EXP "cycle_to_cycle: 5}\n", exp_step(8.5e-4, 5e-4, -1.18, -0.08, 5, -0.5, -0.5, 5, 0), MIXED,
+       0.03},
+      /* steps that come down to 0 at 0.5 + ln(1/0.6)/2 = .755 */
+      {"device: {model: exp_step, step_up: 0.002, step_down: 0.002, a_up: 0.6, a_down: 0.6, "
+       "gamma_up: 2, gamma_down: 2, a: 0.5, b: 0, cycle_to_cycle: 2}\n",
+       exp_step(0.002, 0.002, 0.6, 0.6, 2, 0.5, 0, 2, 0), UINT64_MAX, 0.72},
       {LINEAR "cycle_to_cycle: 3}\n", linear(0.002, 0, 0, 3, 0), MIXED, 0.99},
       {LINEAR "slope_up: 0.5, slope_down: 0.9, cycle_to_cycle: 10}\n",
        linear(0.002, 0.5, 0.9, 10, 0), MIXED, 0.5},
@@ -179,25 +233,31 @@ static void quantiles(int part, int parts, float *z) {
 
 typedef struct block {
   mho_device_block b;
-  mho_device_affine a;
-  float v[10][MHO_DEVICE_BLOCK];
+  mho_device_expansion e;
+  float v[6][MHO_DEVICE_BLOCK];
 } block;
 
-static void make_block(const affine *a, double g, block *out) {
-  const double v[] = {g,       a->low,    a->high,   a->up,     a->up_g,
-                      a->down, a->down_g, a->factor, a->add_up, a->add_down};
-  for (int k = 0; k < MHO_COUNT(v); k++)
-    for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
+static void make_block(const device *a, double g, block *out) {
+  const double v[] = {g, a->low, a->high, a->factor, a->add_up, a->add_down};
+  for (int i = 0; i < MHO_DEVICE_BLOCK; i++) {
+    for (int k = 0; k < MHO_COUNT(v); k++)
       out->v[k][i] = (float)v[k];
+    out->e.up[0][i] = (float)step_at(a, g, true);
+    out->e.up[1][i] = (float)a->up_g;
+    out->e.down[0][i] = (float)step_at(a, g, false);
+    out->e.down[1][i] = (float)a->down_g;
+    out->e.up[2][i] = out->e.down[2][i] = 0;
+  }
+  out->e.factor = out->v[3];
+  out->e.add_up = out->v[4];
+  out->e.add_down = out->v[5];
   out->b = (mho_device_block){
       .n = MHO_DEVICE_BLOCK, .g = out->v[0], .low = out->v[1], .high = out->v[2]};
-  out->a = (mho_device_affine){out->v[3], out->v[4], out->v[5], out->v[6],
-                               out->v[7], out->v[8], out->v[9], {{0}}};
 }
 
 /* Multiplicative noise: n pulses one way multiply f by factors 1 + d B (1 + sigma xi), so that its
  * powers have means E[factor^p]^n. */
-static void same_moments(const affine *a, double g, bool rises) {
+static void same_moments(const device *a, double g, bool rises) {
   enum { PARTS = 256 };
   static block x;
   double d = rises ? 1 : -1, slope = d * (rises ? a->up_g : a->down_g), own = slope * a->factor;
@@ -219,9 +279,9 @@ static void same_moments(const affine *a, double g, bool rises) {
   make_block(a, g, &x);
   double mean = 0, var = 0, cubes = 0, n = PARTS * MHO_DEVICE_BLOCK;
   for (int part = 0; part < PARTS; part++) {
-    mho_affine_series s = {.n = MHO_DEVICE_BLOCK, .count = count, .up = up, .z = z};
+    mho_expanded_series s = {.n = MHO_DEVICE_BLOCK, .count = count, .up = up, .z = z};
     quantiles(part, PARTS, z);
-    assert_int_equal(mho__affine_pulses(&x.b, &x.a, &s, state, left), 0);
+    assert_int_equal(mho__expanded_pulses(&x.b, &x.e, false, &s, state, left), 0);
     for (int i = 0; i < MHO_DEVICE_BLOCK; i++) {
       change[part * MHO_DEVICE_BLOCK + i] = (double)state[i] - (double)x.v[0][i];
       mean += change[part * MHO_DEVICE_BLOCK + i] / n;
@@ -233,13 +293,13 @@ static void same_moments(const affine *a, double g, bool rises) {
   }
   print_message("  skewness %.5f, closed form %.5f\n", cubes / pow(var, 1.5), want_skew);
   NEAR(mean, want_mean, 1e-4, 1e-6);
-  NEAR(var, want_var, 1e-3, 0);
-  NEAR(cubes / pow(var, 1.5), want_skew, 0.02, 2e-4);
+  NEAR(var, want_var, 4e-3, 0);
+  NEAR(cubes / pow(var, 1.5), want_skew, 0, 4e-3);
 }
 
 static void test_moments(void **state) {
-  const affine a[] = {linear(0.002, 0.5, 0.9, 0.3, 0), linear(0.002, 0.9, 0.9, 0.5, 0),
-                      soft_bounds(0.002, 1)};
+  const device a[] = {linear(0.001, 0.5, 0.9, 0.3, 0), linear(0.001, 0.9, 0.9, 0.5, 0),
+                      soft_bounds(0.0018, 1)};
   for (int i = 0; i < MHO_COUNT(a); i++)
     for (int rises = 0; rises < 2; rises++)
       same_moments(&a[i], rises ? 0.4 : 0.6, rises);
@@ -253,8 +313,8 @@ static void test_left(void **state) {
   uint64_t up[MHO_DEVICE_BLOCK];
   float z[MHO_DEVICE_BLOCK] = {0}, out[MHO_DEVICE_BLOCK];
   int left[MHO_DEVICE_BLOCK];
-  affine a = linear(0.002, 0, 0, 0.3, 0);
-  mho_affine_series s = {.n = 250, .count = count, .up = up, .z = z};
+  device a = linear(0.002, 0, 0, 0.3, 0);
+  mho_expanded_series s = {.n = 250, .count = count, .up = up, .z = z};
   make_block(&a, 0.5, &x);
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++) {
     count[i] = (uint8_t)(i % (PULSES + 1));
@@ -262,9 +322,9 @@ static void test_left(void **state) {
     x.v[0][i] = i % 2 ? 0.95f : 0.5f;
   }
 
-  int n = mho__affine_pulses(&x.b, &x.a, &s, out, left), k = 0;
+  int n = mho__expanded_pulses(&x.b, &x.e, false, &s, out, left), k = 0;
   for (int i = 0; i < 250; i++) {
-    double most = (double)x.v[0][i] + 0.002 * (count[i] + 7 * 0.3 * sqrt(count[i]));
+    double most = (double)x.v[0][i] + 0.002 * (count[i] + 5.5 * 0.3 * sqrt(count[i]));
     bool is_left = k < n && left[k] == i;
     if (fabs(most - 1) > 1e-5)
       assert_int_equal(is_left, most > 1);
@@ -276,10 +336,11 @@ static void test_left(void **state) {
 
   a = soft_bounds(0.01, 3);
   make_block(&a, 0.5, &x);
-  n = mho__affine_pulses(&x.b, &x.a, &s, out, left);
+  n = mho__expanded_pulses(&x.b, &x.e, false, &s, out, left);
   for (int i = 0, j = 0; i < 250; i++) {
     bool is_left = j < n && left[j] == i;
-    assert_int_equal(is_left, count[i] > 0);
+    if (count[i] < 2 || count[i] > 12) /* one is normal; of more than .12 the slopes are too many */
+      assert_int_equal(is_left, count[i] > 12);
     j += is_left;
   }
 }
@@ -293,7 +354,9 @@ static void test_order(void **state) {
       "device: {card: gokmen_vlasov, step_up: 0.004, step_down: 0.004}\n",
       "device: {card: gokmen_vlasov, step_up: 0.004, step_down: 0.004, stuck: 0.1}\n",
       "device: {card: gokmen_vlasov, step_up: 0.004, step_down: 0.004, write_noise: 0.02}\n",
-      "device: {card: ecram}\n"};
+      "device: {card: ecram}\n",
+      "device: {card: reram_es}\n",
+      "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01, cycle_to_cycle: 0.5}\n"};
   for (int d = 0; d < MHO_COUNT(devices); d++) {
     mho_experiment *e = experiment(devices[d]);
     mho_cells *c[2];
@@ -302,7 +365,7 @@ static void test_order(void **state) {
       OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params,
                        &e->device_config, N, mho_rng_make(1, MHO_RNG_CHIP, 0),
                        mho_rng_make(2, MHO_RNG_PULSE, 0), &c[k], &ei));
-    assert_int_equal(mho__cells_like_neighbours(c[0]), d == 0 || d == 2);
+    assert_int_equal(mho__cells_like_neighbours(c[0]), d != 1); /* not those with faults */
 
     for (uint64_t turn = 0; turn < TURNS; turn++) {
       uint32_t word[3 * N];
@@ -332,7 +395,7 @@ static void test_order(void **state) {
 /* Fast arrays whose rows are given as they lie, and others, and what is left of both. */
 static void test_threads_and_resume(void **state) {
   static const char *const devices[] = {
-      "card: gokmen_vlasov", "card: ecram",
+      "card: gokmen_vlasov", "card: ecram", "card: reram_es", "card: gokmen_vlasov, stuck: 0.05",
       "model: soft_bounds, step_up: 0.01, step_down: 0.02, cycle_to_cycle: 0.3"};
   for (int i = 0; i < MHO_COUNT(devices); i++) {
     char yaml[512];

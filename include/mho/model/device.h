@@ -47,14 +47,14 @@ typedef struct mho_device_series {
   float *g; /**< [cells, up to a multiple of 16] before the first pulse, and after the last one */
 } mho_device_series;
 
-/** Steps that are affine in the state g, and their noise, [n] of a block each:
- *    SET    dg = +(up + up_g g) (1 + factor xi) + add_up xi
- *    RESET  dg = -(down + down_g g) (1 + factor xi) - add_down xi */
-typedef struct mho_device_affine {
-  const float *up, *up_g, *down, *down_g;
-  const float *factor, *add_up, *add_down;
-  float room[4][MHO_DEVICE_BLOCK]; /**< for what is in no column of the model */
-} mho_device_affine;
+/** Steps near the states g of a block, f(g + x) = f[0] + f[1] x + f[2] x^2/2, and their noise, of
+ *  every cell:
+ *    SET    dg = +up (1 + factor xi) + add_up xi
+ *    RESET  dg = -down (1 + factor xi) - add_down xi */
+typedef struct mho_device_expansion {
+  float up[3][MHO_DEVICE_BLOCK], down[3][MHO_DEVICE_BLOCK];
+  const float *factor, *add_up, *add_down; /**< [n] */
+} mho_device_expansion;
 
 typedef struct mho_device_config mho_device_config;
 
@@ -114,10 +114,10 @@ typedef struct mho_device_model {
   /** Some pulses on the cells of a block, whose g, rest, dir, xi, amplitude and out are not set: to
    *  the bit what pulse and the caller, who clips to the bounds, do in turn. NULL: they do. */
   void (*series)(const mho_device_block *b, const mho_device_series *s);
-  /** The pulses of the cells of a block, whose low, high and columns are set, of a model whose
-   *  steps are affine: many pulses then take one deviate. Values up to a multiple of 32 cells may
-   *  be looked at, whatever they are. Nullable; a model that has it has `series`, too. */
-  void (*affine)(const mho_device_block *b, mho_device_affine *out);
+  /** Steps near the states of the cells of a block, whose g, low, high and columns are set: many
+   *  pulses then take one deviate. A cell gets the same bits wherever it is in the block. Nullable;
+   *  a model that has it has `series`, too. */
+  void (*expand)(const mho_device_block *b, mho_device_expansion *out);
   /** Drive of a pulse at `fraction` of the voltage of a SET (set) or RESET pulse, as a factor of a
    *  whole pulse's: 1 at 1. A negative fraction is of the other polarity; what it does comes
    *  negative, as a factor of a whole pulse that goes the other way. NULL: the model knows no
