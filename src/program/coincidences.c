@@ -3,9 +3,10 @@
  * What a pulse does to a cell depends on what the cell holds and on no other cell, so that pulses
  * may come in any order that keeps those of each cell in theirs; and those of a cell in one sample
  * all go one way. So they wait, a bit each, until their row is read, or many wait for a cell, or
- * somebody else looks at the cells. Then cells with alike many are pulsed together
- * (device/series.h): the first pulses of all of them, the second ones, and so on. Cells that are
- * picked out slot by slot take ten times as long.
+ * somebody else looks at the cells. Then rows are pulsed as they lie where all pulses of a cell
+ * take one deviate, else cells with alike many together (device/series.h): the first pulses of all
+ * of them, the second ones, and so on. Cells that are picked out slot by slot take ten times as
+ * long.
  *
  * The noise of pulses that were waited for is named by the sample at which they are given.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -30,7 +31,7 @@ enum { LANES = 64 };
 enum { QUAD = 4, QUAD_MASK = 15, QUAD_MARK = 0x8000 };
 
 /* Slots whose columns are laid out: as many as stay in the second-level cache. */
-enum { LAID_OUT = 1 << 16, SLOTS_MOST = 256 };
+enum { LAID_OUT = 1 << 17, SLOTS_MOST = 512 };
 
 /* Where so many pulses wait for a cell that there is hardly room for more, the cells of its row
  * that have at least so many (a power of 2) get theirs. A sample's pulses fit in beside fewer. */
@@ -70,14 +71,6 @@ static char *aligned(mho_real *room) {
   return (char *)((at + size - 1) / size * size);
 }
 
-/* Whether cells take their pulses best in the order of their columns: all devices are alike. */
-static bool likes_rows(const mho_crossbar *x) {
-  for (int k = 0; k < x->n_banks; k++)
-    if (x->bank[k])
-      return mho__cells_like_neighbours(x->bank[k]);
-  return false;
-}
-
 void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar *x,
                      mho_waiting *waiting, int row0, int rows, mho_real *room) {
   size_t cells = (size_t)rows * (size_t)padded(x->cols);
@@ -92,7 +85,7 @@ void mho__slab_begin(mho_slab_pulses *p, const mho_outer_job *job, mho_crossbar 
   p->found = p->order + cells;
   p->pulses = (uint16_t *)(p->found + cells + 1);
   p->rises = (int16_t *)(p->pulses + slots_of(x->cols) * padded(x->cols));
-  p->by_rows = likes_rows(x);
+  p->by_rows = mho__crossbar_likes_rows(x);
 }
 
 /* Where the cells of a row begin among those that pulses may wait for. */
@@ -268,20 +261,41 @@ static inline words doublings(words quad) {
 #endif
 }
 
-/* The zeros below the one bit of a word: the exponent of what it is as a number. */
-static inline uint8_t zeros_below(uint16_t one) {
-  float v = (float)one;
-  uint32_t bits;
-  memcpy(&bits, &v, sizeof bits);
-  return (uint8_t)((bits >> 23) - 127);
+/* The zeros below the one bit of each word: its product with a sequence in which any four bits
+ * stand once has other bits on top for every place. Where no bytes can be looked up: the exponent
+ * of what it is as a number. */
+static inline words zeros_below(words one) {
+#if defined(__SSSE3__)
+  const __m128i table = _mm_setr_epi8(0, 1, 2, 5, 3, 9, 6, 11, 15, 4, 8, 10, 14, 7, 13, 12);
+  words top = (one * 0x09af >> 12) | QUAD_MARK;
+#endif
+#if defined(__AVX512BW__)
+  return (words)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), (__m512i)top);
+#elif defined(__AVX2__)
+  return (words)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), (__m256i)top);
+#elif defined(__SSSE3__)
+  return (words)_mm_shuffle_epi8(table, (__m128i)top);
+#else
+  words zeros;
+  for (int i = 0; i < WORDS; i++) {
+    float v = (float)one[i];
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    zeros[i] = (uint16_t)((bits >> 23) - 127);
+  }
+  return zeros;
+#endif
 }
 
 /* They join those that wait: how many these are, and whether they go up. */
 static void join(const news *w, uint8_t *count, uint64_t *all) {
-  uint16_t end[LANES], up[LANES];
+  uint16_t fresh[LANES], up[LANES];
   uint64_t bits[LANES], before[LANES];
-  memcpy(end, w->end, sizeof end);
   memcpy(up, w->up, sizeof up);
+  for (int k = 0; k < VECTORS; k++) {
+    words zeros = zeros_below(w->end[k]);
+    memcpy(fresh + k * WORDS, &zeros, sizeof zeros);
+  }
 
   for (int i = 0; i < LANES; i++) {
     bits[i] = up[i];
@@ -290,71 +304,60 @@ static void join(const news *w, uint8_t *count, uint64_t *all) {
   for (int i = 0; i < LANES; i++)
     all[i] |= bits[i] << before[i];
   for (int i = 0; i < LANES; i++)
-    count[i] = (uint8_t)(count[i] + zeros_below(end[i]));
+    count[i] = (uint8_t)(count[i] + fresh[i]);
 }
 
 /* Pulses that the words have room for. */
-static int room_in(const news *w) {
+static inline int room_in(const news *w) {
   words all = w->end[0];
   for (int k = 1; k < VECTORS; k++)
     all |= w->end[k];
-  uint16_t end[WORDS], ends = 0;
-  memcpy(end, &all, sizeof end);
-#pragma omp simd reduction(| : ends)
-  for (int i = 0; i < WORDS; i++)
-    ends |= end[i];
-  return NEW_MOST - (31 - __builtin_clz(ends));
+  uint64_t part[VECTOR_BYTES / sizeof(uint64_t)], ends = 0;
+  memcpy(part, &all, sizeof part);
+  for (int i = 0; i < MHO_COUNT(part); i++)
+    ends |= part[i];
+  ends |= ends >> 32;
+  ends |= ends >> 16;
+  return NEW_MOST - (31 - __builtin_clz((uint32_t)ends & 0xffff));
 }
 
-/* Of n quads from the first on those for which there is room. */
-static int fitting_quads(int n, const met_quad *quad, int room) {
-  int k = 0;
-  for (; k < n; k++) {
-    room -= quad[k].most;
-    if (room < 0)
-      break;
-  }
-  return k;
-}
-
-/* The pulses of n quads on cells from i0 on. */
-static void add_quads(news *w, int n, const met_quad *quad, int i0) {
-  news now = *w;
-  for (int j = 0; j < n; j++) {
-    const uint16_t *pulses = quad[j].pulses + i0;
-    const int16_t *rises = quad[j].rises + i0;
-    words row = (words){0} + quad[j].row;
+/* The pulses of a quad on cells from i0 on. */
+static inline void add_quad(news *w, const met_quad *quad, int i0) {
+  const uint16_t *pulses = quad->pulses + i0;
+  const int16_t *rises = quad->rises + i0;
+  words row = (words){0} + quad->row;
 #pragma GCC unroll 8
-    for (int k = 0; k < VECTORS; k++) {
-      words met, way;
-      memcpy(&met, pulses + k * WORDS, sizeof met);
-      memcpy(&way, rises + k * WORDS, sizeof way);
-      words end = now.end[k] * doublings(met & row);
-      now.up[k] |= (end - now.end[k]) & way;
-      now.end[k] = end;
-    }
+  for (int k = 0; k < VECTORS; k++) {
+    words met, way;
+    memcpy(&met, pulses + k * WORDS, sizeof met);
+    memcpy(&way, rises + k * WORDS, sizeof way);
+    words end = w->end[k] * doublings(met & row);
+    w->up[k] |= (end - w->end[k]) & way;
+    w->end[k] = end;
   }
-  *w = now;
 }
 
-/* Quads on the cells of a block, LANES of them after another. */
+/* Quads on the cells of a block, LANES of them after another. What they add stays in registers:
+ * join() gets a copy. */
 static void add_dense(int n, const met_quad *quad, int width, uint8_t *count, uint64_t *all) {
-  enum { FEW = 5 }; /* pulses for which words are not kept */
   for (int i0 = 0; i0 < width; i0 += LANES) {
-    int some;
-    news w;
-    clear(&w);
-    for (int done = 0; done < n; done += some) {
-      int room = done ? room_in(&w) : NEW_MOST;
-      if (room < FEW) {
-        join(&w, count + i0, all + i0);
-        clear(&w);
+    int room = NEW_MOST;
+    news now, full;
+    clear(&now);
+    for (int j = 0; j < n; j++) {
+      if (room < quad[j].most)
+        room = room_in(&now);
+      if (room < quad[j].most) {
+        full = now;
+        join(&full, count + i0, all + i0);
+        clear(&now);
         room = NEW_MOST;
       }
-      some = fitting_quads(n - done, quad + done, room);
-      add_quads(&w, some, quad + done, i0);
+      room -= quad[j].most;
+      add_quad(&now, &quad[j], i0);
     }
-    join(&w, count + i0, all + i0);
+    full = now;
+    join(&full, count + i0, all + i0);
   }
 }
 
@@ -480,10 +483,8 @@ static uint64_t name_at(const mho_slab_pulses *p, int sample, int when) {
 }
 
 void mho__slab_expect(const mho_slab_pulses *p, int row) {
-  const mho_crossbar *x = p->x;
-  for (int k = 0; k < x->n_banks; k++)
-    if (x->bank[k])
-      mho__cells_fetch(x->bank[k], (size_t)row * (size_t)x->cols, x->cols);
+  mho__crossbar_fetch_row(p->x, row);
+  mho__crossbar_fetch_row(p->job->xb, row);
 }
 
 void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts) {
@@ -594,6 +595,12 @@ void mho__slab_row(mho_slab_pulses *p, int row, int8_t chop, int from, int to,
                    mho_pulse_counts *counts) {
   visit v[MHO_SLAB_SAMPLES];
   int n = find_visits(p, row, chop, from, to, v);
+
+  int most = p->w->most[row];
+  for (int k = 0; k < n; k++)
+    most += __builtin_popcount(v[k].mask);
+  if (most > MHO_SERIES_MOST - ROOM_LEAST)
+    mho__crossbar_fetch_row(p->x, row); /* some of its cells are likely to be given theirs */
 
   for (int k = 0; k < n;) {
     int room = MHO_SERIES_MOST - p->w->most[row], some = fitting(n - k, v + k, room);

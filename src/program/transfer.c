@@ -69,6 +69,13 @@ static int most_of(int n, const int16_t *count) {
   return most;
 }
 
+static int pulsed_of(int n, const int16_t *count) {
+  int pulsed = 0;
+  for (int j = 0; j < n; j++)
+    pulsed += count[j] != 0;
+  return pulsed;
+}
+
 /* Lines that pulse, for the cells beside those that are meant. Other slabs pulse the same
  * columns. */
 static void count_lines(const passage *p, int j0, int n, const int16_t *count, int most) {
@@ -82,20 +89,36 @@ static void count_lines(const passage *p, int j0, int n, const int16_t *count, i
   __atomic_store_n(&lines->used, true, __ATOMIC_RELAXED);
 }
 
-/* Those of n cells from `first` on that get pulses: a cell's all go one way. */
-static void gather_pulses(size_t first, int n, const int16_t *count, mho_pulse_series *s) {
+static uint64_t ones(int n) {
+  return ((uint64_t)1 << n) - 1;
+}
+
+/* Pulses of n cells from `first` on, a cell's all one way. */
+static void take_all(size_t first, int n, const int16_t *count, mho_pulse_series *s) {
+  s->n = n;
+  for (int j = 0; j < n; j++)
+    s->cell[j] = (uint32_t)first + (uint32_t)j;
+  for (int j = 0; j < n; j++)
+    s->count[j] = (uint8_t)(count[j] < 0 ? -count[j] : count[j]);
+  for (int j = 0; j < n; j++)
+    s->up[j] = ones(count[j] > 0 ? count[j] : 0);
+}
+
+/* The same of those that get pulses. */
+static void take_pulsed(size_t first, int n, const int16_t *count, mho_pulse_series *s) {
   s->n = 0;
   for (int j = 0; j < n; j++) {
     int size = count[j] < 0 ? -count[j] : count[j];
     s->cell[s->n] = (uint32_t)(first + (size_t)j);
     s->count[s->n] = (uint8_t)size;
-    s->up[s->n] = count[j] > 0 ? ((uint64_t)1 << size) - 1 : 0;
+    s->up[s->n] = ones(count[j] > 0 ? size : 0);
     s->n += size > 0;
   }
 }
 
 /* Pulses on columns j0 .. of the row, [n]; returns the slots that they take. */
 static int pulse(const passage *p, int j0, int n, const int16_t *count) {
+  enum { DENSE = 4 }; /* cells of which one gets pulses, from which on others are passed over */
   mho_crossbar *slow = p->job->xb;
   size_t first = p->first + (size_t)j0;
   int most = most_of(n, count);
@@ -103,7 +126,10 @@ static int pulse(const passage *p, int j0, int n, const int16_t *count) {
   if (!most)
     return 0;
 
-  gather_pulses(first, n, count, &s);
+  if (mho__crossbar_likes_rows(slow) && pulsed_of(n, count) * DENSE >= n)
+    take_all(first, n, count, &s);
+  else
+    take_pulsed(first, n, count, &s);
   mho__crossbar_pulse_series(slow, &s, p->event, p->counts);
   mho_crossbar_refresh(slow, first, (size_t)n);
   if (slow->lines)
