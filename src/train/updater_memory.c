@@ -12,7 +12,7 @@
 #include "train/updater.h"
 
 /* Weights that a task updates: gradient and moments stay in the second-level cache; where every
- * sample is applied to them, so do the devices, unless pulses wait for their row. */
+ * sample is applied to them, so do the devices; smaller slabs also keep threads busy alike. */
 enum { SLAB_CELLS = 1 << 15, REPLAY_CELLS = 1 << 14 };
 /* A slab's rows, and the slabs of a convolution, which has few weights and much to sum. */
 enum { SLAB_ROWS_LEAST = 16, CONV_SLABS = 8 };
@@ -26,7 +26,7 @@ static mho_err no_memory(const mho_updater *u, mho_errinfo *ei) {
 /* Most rows of a slab of connection c. */
 static int slab_rows_of(const mho_updater *u, int c) {
   const mho_connection *k = &u->net->connection[c];
-  int cells = u->scheme->replay && !u->scheme->waiting ? REPLAY_CELLS : SLAB_CELLS;
+  int cells = u->scheme->replay ? REPLAY_CELLS : SLAB_CELLS;
   int rows = k->conv.kernel ? ceil_div(k->xb->rows, CONV_SLABS) : cells / k->xb->cols;
   int slabs = ceil_div(k->xb->rows, mho_max(rows, SLAB_ROWS_LEAST));
   return mho_max(ceil_div(k->xb->rows, slabs), SLAB_ROWS_LEAST);

@@ -12,7 +12,7 @@
 #include "bench.h"
 #include "mho/model/check.h"
 
-enum { ROUNDS = 3, CELLS = 64 * MHO_DEVICE_BLOCK };
+enum { ROUNDS = 12, CELLS = 64 * MHO_DEVICE_BLOCK };
 
 #define NET "network: {hidden: [256, 128]}\nrule: bp\ntrain: {batch: 100}\n"
 
