@@ -41,7 +41,10 @@ static mho_err new_slabs(mho_updater *u, mho_errinfo *ei) {
   if (!u->slab)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the update");
 
-  for (int c = 0; c < u->net->n_trained; c++) {
+  /* Pulses of the last connections come first: most of their lines are active, those of an image's
+   * border are not, and what is long is not begun last. */
+  for (int i = 0; i < u->net->n_trained; i++) {
+    int c = u->scheme->replay ? u->net->n_trained - 1 - i : i;
     const mho_crossbar *x = crossbar_of(u->net, c);
     int most = slab_rows_of(u, c);
     for (int row0 = 0; row0 < x->rows; row0 += most) {
