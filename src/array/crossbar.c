@@ -343,13 +343,17 @@ void mho__crossbar_refresh_at(mho_crossbar *x, int n, const uint32_t *cell) {
   sum_banks_at(x, n, cell);
 }
 
+void mho__crossbar_fetch_banks(const mho_crossbar *x, size_t first, int n) {
+  for (int k = 0; k < x->n_banks; k++)
+    if (x->bank[k])
+      mho__cells_fetch(x->bank[k], first, n);
+}
+
 void mho_crossbar_fetch(const mho_crossbar *x, size_t first, int n) {
   const mho_real *shown = mho_crossbar_matrix(x) + first;
   for (int i = 0; i < n; i += 64 / (int)sizeof *shown)
     __builtin_prefetch(shown + i);
-  for (int k = 0; k < x->n_banks; k++)
-    if (x->bank[k])
-      mho__cells_fetch(x->bank[k], first, n);
+  mho__crossbar_fetch_banks(x, first, n);
 }
 
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {

@@ -129,12 +129,6 @@ bool mho__crossbar_likes_rows(const mho_crossbar *x) {
   return false;
 }
 
-void mho__crossbar_fetch_row(const mho_crossbar *x, int row) {
-  for (int k = 0; k < x->n_banks; k++)
-    if (x->bank[k])
-      mho__cells_fetch(x->bank[k], (size_t)row * (size_t)x->cols, x->cols);
-}
-
 void mho_crossbar_shares(const mho_crossbar *x, int n, const mho_real *dw, float *const *dg) {
   float unit = (float)(1 / x->w_max), d[MHO_DEVICE_BLOCK];
   for (int i = 0; i < n; i++)

@@ -56,8 +56,8 @@ void mho__crossbar_pulse_series(mho_crossbar *x, const mho_pulse_series *s, uint
 /** Whether a series does best with cells of a row side by side, those without pulses, too; else
  *  with cells that have as many pulses as each other. */
 bool mho__crossbar_likes_rows(const mho_crossbar *x);
-/** What pulses on a row will look at is fetched on the way to the processor. */
-void mho__crossbar_fetch_row(const mho_crossbar *x, int row);
+/** mho_crossbar_fetch without the matrix: what pulses will look at that nobody reads yet. */
+void mho__crossbar_fetch_banks(const mho_crossbar *x, size_t first, int n);
 
 /** Pulses that raise (count 1) and lower (-1) the weights of n rows of a column (at most
  * MHO_DEVICE_BLOCK) from cell `first` on, most of which have one. Their matrix is refreshed. */

@@ -314,33 +314,33 @@ static bool are_neighbours(const mho_pulse_series *s) {
 
 /* All pulses of a cell by one deviate, where that can be: `left` are the others. Returns whether
  * these may get theirs in runs. */
-static bool pulse_together(mho_cells *c, const mho_pulse_series *s, uint64_t step,
+static bool pulse_together(mho_cells *c, const mho_pulse_series *s, bool in_place, uint64_t step,
                            mho_pulse_series *left) {
   uint64_t name = mho__step_pulse(step, MHO_SERIES_MOST / MHO_RNG_FOUR); /* pulses in turn: below */
-  float z[MHO_DEVICE_BLOCK];
+  float z[MHO_DEVICE_BLOCK], *state;
   mho_expanded_series pulses = {.count = s->count, .up = s->up, .z = z};
+  gathered x;
   mho_device_block b;
   mho_device_expansion e;
   int at[MHO_DEVICE_BLOCK];
-  bool constant;
 
-  if (are_neighbours(s)) {
+  if (in_place) {
     pulses.n = s->n;
+    state = c->state + s->cell[0];
     mho__block_in_place(c, s->cell[0], s->n, NULL, NULL, &b);
-    c->model->expand(&b, &e);
-    constant = mho__steps_are_constant(&e, s->n);
     mho_rng_normal(c->noise, name, s->cell[0], (size_t)s->n, z);
-    left->n = mho__expanded_pulses(&b, &e, constant, &pulses, c->state + s->cell[0], at);
   } else {
-    gathered x;
     gather_cells(c, s, &x, &b);
     b.n = pulses.n = x.left[0];
-    c->model->expand(&b, &e);
-    constant = mho__steps_are_constant(&e, b.n);
+    state = x.g;
     mho_rng_normal_at(c->noise, name, (size_t)b.n, x.cell, z);
-    left->n = mho__expanded_pulses(&b, &e, constant, &pulses, x.g, at);
-    scatter(&x, c);
   }
+
+  c->model->expand(&b, &e);
+  bool constant = mho__steps_are_constant(&e, pulses.n);
+  left->n = mho__expanded_pulses(&b, &e, constant, &pulses, state, at);
+  if (!in_place)
+    scatter(&x, c);
 
   for (int i = 0; i < left->n; i++) {
     left->cell[i] = s->cell[at[i]];
@@ -369,7 +369,7 @@ void mho__cells_pulse_series(mho_cells *c, const mho_pulse_series *s, uint64_t s
   if (!in_place)
     use = in_order(c, use, &sorted);
   if (expanded) {
-    has_runs = pulse_together(c, use, step, &left);
+    has_runs = pulse_together(c, use, in_place, step, &left);
     use = &left;
   }
   if (has_runs)

@@ -482,9 +482,13 @@ static uint64_t name_at(const mho_slab_pulses *p, int sample, int when) {
   return mho__step_slot(p->job->first_sample + (uint64_t)sample, when);
 }
 
+static void fetch_row(const mho_crossbar *x, int row) {
+  mho__crossbar_fetch_banks(x, (size_t)row * (size_t)x->cols, x->cols);
+}
+
 void mho__slab_expect(const mho_slab_pulses *p, int row) {
-  mho__crossbar_fetch_row(p->x, row);
-  mho__crossbar_fetch_row(p->job->xb, row);
+  fetch_row(p->x, row);
+  fetch_row(p->job->xb, row);
 }
 
 void mho__slab_read(mho_slab_pulses *p, int row, int sample, mho_pulse_counts *counts) {
@@ -600,7 +604,7 @@ void mho__slab_row(mho_slab_pulses *p, int row, int8_t chop, int from, int to,
   for (int k = 0; k < n; k++)
     most += __builtin_popcount(v[k].mask);
   if (most > MHO_SERIES_MOST - ROOM_LEAST)
-    mho__crossbar_fetch_row(p->x, row); /* some of its cells are likely to be given theirs */
+    fetch_row(p->x, row); /* some of its cells are likely to be given theirs */
 
   for (int k = 0; k < n;) {
     int room = MHO_SERIES_MOST - p->w->most[row], some = fitting(n - k, v + k, room);
